@@ -2,6 +2,7 @@
 #include "driver/inputs.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "driver/cell.h"
 #include "experiment/experiment_reader.h"
@@ -41,9 +42,35 @@ static int check_conversations(const pb_experiment *e, const pb_data *d, const p
     return 0;
 }
 
-int pb_inputs_check(const pb_experiment *e, const pb_data *d, const pb_model *m)
+/* Puts the place of a row's setting in front of the pending error: that of the label, if the file does not set it. */
+static int blame_setting(const pb_experiment *e, const pb_row *row, const pb_fault *fault)
 {
-    if (!pb_model_want_tokenizer(m))
+    char *key = pb_format("%s.%s", row->group[PB_GROUP_METHODS + fault->part], fault->setting);
+    const char *at = row->location ? row->location : e->path;
+    for (int i = 0; i < row->givens && row->given_at; i++)
+        if (!strcmp(row->given[i], key))
+            at = row->given_at[i];
+    free(key);
+    return pb_error_prefix("%s", at);
+}
+
+/* Refuses the settings that name sites which the model does not have, once for all seeds of a setting. */
+static int check_sites(const pb_experiment *e, pb_model *m)
+{
+    for (int i = 0; i < e->cells; i++) {
+        const pb_cell *c = &e->cell[i];
+        pb_fault fault;
+        if (i && c->row == c[-1].row && !strcmp(c->choice, c[-1].choice))
+            continue;
+        if (pb_model_check_sites(m, c->part, c->row->spec.parts, &fault))
+            return blame_setting(e, c->row, &fault);
+    }
+    return 0;
+}
+
+int pb_inputs_check(const pb_experiment *e, const pb_data *d, pb_model *m)
+{
+    if (!pb_model_want_tokenizer(m) || check_sites(e, m))
         return -1;
     for (int i = 0; i < e->cells; i++) {
         const pb_prompting *p = pb_cell_prompting(&e->cell[i]);

@@ -21,6 +21,7 @@ typedef struct pb_row {
     const char *group[PB_GROUPS]; /* "train", "model", "decode", "method.lora", ..; NULL: does not apply */
     int choices;                  /* settings that are tried: the combinations of its lists, or trials   */
     const char **given;           /* [givens] canonical keys of the settings that the file sets for the row */
+    const char **given_at;        /* [givens] where they are given, for messages                         */
     int givens;
     pb_digest sweep; /* of a row of stored runs, whose other cells are not known (pb_selection); else "" */
 } pb_row;

@@ -207,13 +207,16 @@ static int collect_settings(pb_experiment *e, pb_ini *ini, const pb_row *row, sw
     return 0;
 }
 
-/* Records which settings the file sets for a row. */
+/* Records which settings the file sets for a row, and where. */
 static void list_given(pb_experiment *e, pb_row *row, const sweep *s)
 {
     row->given = pb_arena_alloc(e->arena, PB_META, (size_t)(s->items + 1) * sizeof *row->given);
+    row->given_at = pb_arena_alloc(e->arena, PB_META, (size_t)(s->items + 1) * sizeof *row->given_at);
     row->givens = s->items;
-    for (int i = 0; i < s->items; i++)
+    for (int i = 0; i < s->items; i++) {
         row->given[i] = pb_arena_format(e->arena, "%s.%s", row->group[s->item[i].group], s->item[i].key);
+        row->given_at[i] = pb_arena_strdup(e->arena, s->item[i].entry->location);
+    }
 }
 
 /* ---- trials ------------------------------------------------------------------------------------------- */

@@ -119,32 +119,43 @@ static int check_each(const site_list *l, const char *text)
     return rc;
 }
 
+/* Whether the text of a preset has this "NAME=VALUE" as one of its settings. */
+static bool spec_sets(const char *spec, const char *setting)
+{
+    size_t n = strlen(setting);
+    for (const char *at = spec; (at = strstr(at, setting)); at++)
+        if ((at == spec || strchr(":,", at[-1])) && (!at[n] || strchr(",+", at[n])))
+            return true;
+    return false;
+}
+
 /* The method's own lists, in defaults and presets, may name what some networks do not have. */
 static bool is_own(const pb_method *m, const pb_option *o, const char *list)
 {
     bool own = !strcmp(list, o->default_value);
     char *setting = pb_format("%s=%s", o->name, list);
-    for (const pb_preset *p = m->presets; p && p->name; p++) {
-        const char *at = strstr(p->spec, setting), *end = at ? at + strlen(setting) : "?";
-        own = own || !*end || *end == ',';
-    }
+    for (const pb_preset *p = m->presets; p && p->name; p++)
+        own = own || spec_sets(p->spec, setting);
     free(setting);
     return own;
 }
 
-/* Refuses a pattern of a setting that matches nothing, and targets that match nothing in all. */
-static int check_lists(const pb_model *m, int part)
+/* Refuses a pattern of a setting that matches nothing, and targets that match nothing in all.  *setting is the one that
+ * is refused. */
+static int check_lists(const pb_model *m, int part, const char **setting)
 {
     const pb_attached *p = &m->part[part];
     int sites = pb_model_sites(m), hits = 0;
     for (const pb_option *o = p->method->options; o && o->name; o++) {
         site_list l = list_of(m, part, o->name);
+        *setting = o->name;
         if (lists_sites(p->method, o) && !is_own(p->method, o, text_of(p, o)) && check_each(&l, text_of(p, o)))
             return -1;
     }
     for (int i = 0; i < sites; i++)
         hits += m->matches[part * sites + i];
-    site_list targets = list_of(m, part, "targets");
+    *setting = "targets";
+    site_list targets = list_of(m, part, *setting);
     return hits || !has_hooks(p->method) ? 0 : refuse_pattern(&targets, targets_of(p));
 }
 
@@ -176,13 +187,14 @@ static int check_values(const pb_attached *part, const pb_peft_key *key)
     return rc ? pb_error_prefix("%s: %s", part->method->name, o->name) : 0;
 }
 
-static int check_patterns(const pb_model *m)
+/* *setting is the one that is refused. */
+static int check_patterns(const pb_attached *part, const char **setting)
 {
-    for (int i = 0; i < m->parts; i++) {
-        const pb_peft *peft = m->part[i].method->peft;
-        for (const pb_peft_key *key = peft ? peft->keys : NULL; key && key->key; key++)
-            if (key->pattern_option && check_values(&m->part[i], key))
-                return -1;
+    const pb_peft *peft = part->method->peft;
+    for (const pb_peft_key *key = peft ? peft->keys : NULL; key && key->key; key++) {
+        *setting = key->pattern_option;
+        if (*setting && check_values(part, key))
+            return -1;
     }
     return 0;
 }
@@ -224,22 +236,38 @@ static int make_added(pb_model *m)
     return rc;
 }
 
-int pb_model_attach(pb_model *m, const pb_attached *list, int count)
+/* Gives the model its composition, and refuses settings that name sites which it does not have; *fault is where. */
+static int set_parts(pb_model *m, const pb_attached *list, int count, pb_fault *fault)
 {
     m->part = pb_arena_alloc(m->arena, PB_META, (size_t)(count + 1) * sizeof *m->part);
     for (int i = 0; i < count; i++)
         m->part[i] = list[i];
     m->parts = count;
+    match_targets(m);
+    for (int i = 0; i < count; i++) {
+        fault->part = i;
+        if (check_patterns(&list[i], &fault->setting) || (!m->targets_elsewhere && check_lists(m, i, &fault->setting)))
+            return -1;
+    }
+    return 0;
+}
+
+int pb_model_check_sites(pb_model *m, const pb_attached *list, int count, pb_fault *fault)
+{
+    int rc = set_parts(m, list, count, fault);
+    m->parts = 0;
+    return rc;
+}
+
+int pb_model_attach(pb_model *m, const pb_attached *list, int count)
+{
+    pb_fault fault;
     for (int i = 0; i < count; i++)
         for (int j = 0; j < i; j++)
             if (list[i].method == list[j].method)
                 return pb_error("%s is given twice in one composition", list[i].method->name);
-    if (check_patterns(m))
+    if (set_parts(m, list, count, &fault))
         return -1;
-    match_targets(m);
-    for (int i = 0; i < count && !m->targets_elsewhere; i++)
-        if (check_lists(m, i))
-            return -1;
     select_base(m);
     return make_added(m);
 }

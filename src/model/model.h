@@ -142,6 +142,16 @@ int pb_model_check_given(const pb_model *m);
  * `targets` matches no site. */
 int pb_model_attach(pb_model *m, const pb_attached *list, int count);
 
+/* A setting that is refused: of which method of the composition, and its name. */
+typedef struct pb_fault {
+    int part;
+    const char *setting;
+} pb_fault;
+
+/* Checks, for a model without methods, which stays so, the settings of a composition that name sites: what
+ * pb_model_attach refuses of them, without its work.  Returns -1 with an error and *fault. */
+int pb_model_check_sites(pb_model *m, const pb_attached *list, int count, pb_fault *fault);
+
 /* ---- between training steps (steps.c) ----------------------------------------------------------------------- */
 
 /* The bytes of the numbers of pb_state, and their memory in `arena` (class PB_OPTIMIZER), all zero.  While it is closed

@@ -22,11 +22,12 @@ static const char *behind_share(const char *pattern, const pb_site *s)
  * share of the layers and role ("0/6-1/6.attn.q"). */
 static bool pattern_matches(const char *pattern, size_t n, const pb_site *s)
 {
-    char full[64], copy[64];
+    char full[64], *copy = pb_format("%.*s", (int)n, pattern);
     snprintf(full, sizeof full, "%d.%s", s->layer, s->role);
-    snprintf(copy, sizeof copy, "%.*s", (int)n, pattern);
     const char *role = behind_share(copy, s);
-    return n && role && (!fnmatch(role, s->role, 0) || (role == copy && !fnmatch(copy, full, 0)));
+    bool fit = n && role && (!fnmatch(role, s->role, 0) || (role == copy && !fnmatch(copy, full, 0)));
+    free(copy);
+    return fit;
 }
 
 bool pb_site_in(const char *targets, const pb_site *s)

@@ -90,6 +90,12 @@ bad 'unknown section' 's/\[train\]/[trian]/' 'bad.ini:9: unknown section [trian]
 bad 'unknown key' 's/^epochs/epoch/' "bad.ini:10: no setting 'epoch'; did you mean 'epochs'?"
 bad 'value out of range' 's/^rank = 2/rank = 0/' 'bad.ini:15: rank: want a whole number in 1..4096'
 bad 'value of a sweep' 's/1e-3$/fast/' "bad.ini:12: lr: want a number in 0..1000, got 'fast'"
+bad 'targets that the model does not have' 's/^rank = 2/targets = attn.q, atn.v/' \
+	"bad.ini:15: lora: targets: 'atn.v' matches no site; roles in layers 0 to 1 are"
+bad 'and the values of single sites' 's/^rank = 2/rank_pattern = mlp.up=4/' \
+	"bad.ini:15: lora: rank_pattern: 'mlp.up' matches no targeted site"
+bad 'in the label of a row' 's/, lora,/, lora:targets=atn.q,/' "bad.ini:4: methods: lora:targets=atn.q: lora: targets: 'atn.q' matches no site"
+ok 'in --set' refuses "--set lora.targets=atn.q: lora: targets: 'atn.q' matches no site" run toy.ini --set lora.targets=atn.q
 bad 'unknown method' 's/, lora,/, lroa,/' "bad.ini:4: methods: no method 'lroa'; did you mean 'lora'?"
 bad 'a section of no row' 's/\[method lora\]/[method houlsby]/' 'bad.ini:14: section [method houlsby] belongs to no row'
 bad 'a missing variant' 's/, lora,/, lora:all,/' 'there is no section [method lora:all]'

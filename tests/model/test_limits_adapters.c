@@ -269,6 +269,7 @@ TEST(a_pattern_that_matches_nothing_is_refused)
     CHECK(refuses("lora", NULL)); /* attn.q attn.v attn.qkv by default */
     CHECK(refuses("ia3:targets=attn.k", NULL));
     CHECK(refuses("lora:targets=attn.q  0.attn.[kv],rank_pattern=*.attn.v=2", NULL));
+    CHECK(refuses("lora:targets=*[abcdefghijklmnopqrstuvwxyz][abcdefghijklmnopqrstuvwxyz]tn.q", NULL));
     CHECK(refuses("s4", NULL));
 }
 
