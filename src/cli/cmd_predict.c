@@ -108,14 +108,14 @@ static int check_setting(void *ctx, const char *key, const char *value)
 }
 
 /* Compares the SHA-256 of a file with the one that was stored when the run was trained.  Returns -1 with an error. */
-static int check_file(pb_store *s, const checked_run *h, const char *what, const pb_digest *is)
+static int check_file(pb_store *s, const checked_run *h, const pb_cell_input *input)
 {
     char *was;
-    int rc = pb_store_provenance_get(s, h->run, what, &was);
-    if (!rc && was && strcmp(was, is->hex) != 0)
-        rc = pb_error("%s: the %s of run %lld had SHA-256 %s and now has %s; want that one, or `peftbench run %s` with "
+    int rc = pb_store_provenance_get(s, h->run, input->key, &was);
+    if (!rc && was && strcmp(was, input->is->hex) != 0)
+        rc = pb_error("%s: %s of run %lld had SHA-256 %s and now has %s; want that one, or `peftbench run %s` with "
                       "this one",
-                      h->e->path, what, h->run, was, is->hex, h->e->path);
+                      h->e->path, input->what, h->run, was, input->is->hex, h->e->path);
     free(was);
     return rc;
 }
@@ -131,7 +131,7 @@ static int check_run(const pb_args *a, const pb_experiment *e, const pb_cell *c,
     pb_cell_inputs(e, c, input);
     for (int i = 0; i < PB_CELL_INPUTS && !rc; i++)
         if (input[i].is != &e->data || pb_cell_prompting(c)) /* a head does not read the data again */
-            rc = check_file(s, &h, input[i].key, input[i].is);
+            rc = check_file(s, &h, &input[i]);
     return pb_store_close(s) || rc ? -1 : 0;
 }
 

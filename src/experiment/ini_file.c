@@ -153,6 +153,8 @@ static int check_line(reader *r, const char *line, size_t length)
     size_t blanks = strspn(line, " \t"), key = strcspn(line + blanks, "=:");
     const char *text = line + blanks;
     r->continues = false;
+    if (r->line == 1 && !strcmp(line, "SQLite format 3"))
+        return refuse(r, "a database of results; want the file of an experiment, NAME.ini (--db names a database)");
     if (!*text || strchr(";#\r\n", *text))
         return 0;
     if (strlen(line) != length)

@@ -46,6 +46,10 @@ ok 'run' run 0 run toy.ini --db a.db --quiet
 ok 'status' run 0 status toy.ini --db a.db
 ok 'all is done' [ "$(rows done)" = 'head ia3 lora lora+ia3' ]
 ok 'the parts of the code are recorded' [ "$(number a.db "SELECT count(*) FROM provenance WHERE key GLOB 'code.*'")" = $((4 * (3 + 3 + 3 + 4))) ]
+for command in run plan status; do
+	ok "$command of a database" run 2 $command a.db
+	ok 'is told what it takes' says 'a.db:1: a database of results; want the file of an experiment, NAME.ini'
+done
 ok 'the table' run 0 table toy.ini --db a.db
 cp out wanted
 ok 'of any version' run 0 table toy.ini --db a.db --any-version
@@ -156,7 +160,7 @@ changed_file() { # FILE WHAT KEY
 	ok 'the table has no numbers' run 0 table toy.ini --db files.db --any-version
 	ok 'also of any version' prints '^ia3( +-)+ *$'
 	ok 'predict refuses it' bash -c '"$0" predict toy.ini --db files.db --row lora <toy.ini >out 2>err; [ $? = 2 ]' "$program"
-	ok 'and names it' says "toy.ini: the $3 of run $lora had SHA-256 "
+	ok 'and names it' says "toy.ini: $2 of run $lora had SHA-256 "
 	ok 'export refuses it' run 2 export "$lora" exported --db files.db
 	ok 'and names it' grep -q "models/tiny: the SHA-256 of .*$1" err
 	"$program" reproduce "$lora" --db files.db --quiet >out 2>err
