@@ -134,8 +134,8 @@ typedef struct pb_pareto_time {
 } pb_pareto_time;
 
 /* Which axes are times, and what decides on them: two points are tied on such an axis if their values differ by no more
- * than the share `margin` of the smaller one or, unless `time` is NULL, if one has no interval or, unless the points are
- * those of a bootstrap sample, their intervals overlap. */
+ * than the share `margin` of the smaller one or, unless `time` is NULL, if one has no interval or, unless the points
+ * are those of a bootstrap sample, their intervals overlap. */
 typedef struct pb_pareto_ties {
     const bool *timed;          /* [axes] */
     const pb_pareto_time *time; /* [n, axes] */
@@ -162,8 +162,8 @@ typedef struct pb_pareto_points {
 /* Writes the means over the seeds to point [n, axes], of a time the geometric mean over its processes, whether each
  * point is on the Pareto front to on_front [n], and the share of hierarchical bootstrap samples in which it is to share
  * [n].  All points of a sample share the resampled seeds and examples; of each point, processes are drawn, the same for
- * all its times.  In a sample overlapping intervals make no ties.  If all scores are 0 or 1, four pseudo-examples are added,
- * which every point answers at random in every sample, so that points with equal answers are not certain to stay
+ * all its times.  In a sample overlapping intervals make no ties.  If all scores are 0 or 1, four pseudo-examples are
+ * added, which every point answers at random in every sample, so that points with equal answers are not certain to stay
  * equal. */
 void pb_stats_pareto_bootstrap(const pb_pareto_points *c, int resamples, uint64_t seed, double *point, bool *on_front,
                                double *share);
