@@ -255,10 +255,10 @@ int pb_store_experiments(pb_store *s, pb_store_pair *each, void *ctx);
 
 /* A run as a member of an experiment: as a run of one of its choices, or as one that was stored for it. */
 typedef struct pb_member {
-    long long run, choice_id; /* 0: of no choice */
-    int settings, cells;      /* as those of that choice (pb_choice) */
-    char *sweep;              /* of that choice, "" if it is not known */
-    char *row, *choice;       /* their names in this experiment */
+    long long run, choice_id;      /* 0: of no choice */
+    int settings, cells, finished; /* as those of that choice (pb_choice) */
+    char *sweep;                   /* of that choice, "" if it is not known */
+    char *row, *choice;            /* their names in this experiment */
     char *hash, *task, *model;
     uint64_t seed;
 } pb_member;

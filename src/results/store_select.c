@@ -141,9 +141,10 @@ int pb_store_members(pb_store *s, const char *experiment, pb_store_each_member *
 {
     static const char sql[] =
         "SELECT r.id, m.choice_id, m.row, m.choice, r.hash, r.task, r.model, r.seed, m.settings, m.cells,"
-        " m.sweep FROM (SELECT d.run, c.row, c.choice, c.id AS choice_id, c.partial, c.settings, c.cells, c.sweep FROM "
-        "selection c JOIN selected d ON d.selection = c.id"
-        " WHERE c.experiment = ?1 UNION ALL SELECT id, row, choice, 0, 2, 0, 0, NULL FROM run WHERE experiment = ?1) m"
+        " m.sweep, m.finished FROM (SELECT d.run, c.row, c.choice, c.id AS choice_id, c.partial, c.settings, c.cells,"
+        " c.sweep, c.finished FROM selection c JOIN selected d ON d.selection = c.id"
+        " WHERE c.experiment = ?1 UNION ALL SELECT id, row, choice, 0, 2, 0, 0, NULL, 0 FROM run WHERE experiment = "
+        "?1) m"
         " JOIN run r ON r.id = m.run WHERE r.superseded IS NULL ORDER BY m.partial, m.choice_id DESC, r.id DESC";
     sqlite3_stmt *q = pb_store_statement(s, sql);
     int rc = 0, more = 0;
@@ -161,7 +162,8 @@ int pb_store_members(pb_store *s, const char *experiment, pb_store_each_member *
                        .seed = (uint64_t)sqlite3_column_int64(q, 7),
                        .settings = sqlite3_column_int(q, 8),
                        .cells = sqlite3_column_int(q, 9),
-                       .sweep = pb_store_text(q, 10)};
+                       .sweep = pb_store_text(q, 10),
+                       .finished = sqlite3_column_int(q, 11)};
         rc = each(ctx, &m);
     }
     pb_store_done(q);

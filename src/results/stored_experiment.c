@@ -220,6 +220,22 @@ static void add_cell(pb_stored_experiment *e, pb_stored_cell *cell, const member
     snprintf(c->sweep.hex, sizeof c->sweep.hex, "%s", m->row->is.sweep);
 }
 
+/* Warns of the rows whose setting was chosen from more runs than are found.  Runs that another experiment stored first
+ * have that experiment's name, and only those with the chosen setting are linked to this one. */
+static void warn_of_lost(const members *x, const pb_stored_experiment *e)
+{
+    for (size_t i = 0; i < x->count; i++) {
+        const member *m = &x->member[i];
+        int found = 0;
+        for (int k = 0; k < e->cells; k++)
+            found += !strcmp(e->cell[k].row, m->is.row);
+        if (m->row == m && m->is.settings > 1 && found && found < m->is.finished)
+            pb_warn("%s: %s: its setting was chosen from %d runs, of which %d are left out: another experiment has "
+                    "stored them; want the experiment's file in place of the database to see all",
+                    e->place, m->is.row, m->is.finished, m->is.finished - found);
+    }
+}
+
 /* Returns with how many seeds each setting was tried, 0 for all, as the first row with several settings says. */
 static int count_trial_seeds(const members *x)
 {
@@ -267,6 +283,7 @@ static pb_experiment *make(const members *x, const char *place, const char *name
         const char *text = provenance_of(all[i], PB_RETENTION_TEXT);
         e.measured = *text ? text : e.measured;
     }
+    warn_of_lost(x, &e);
     e.data = digest_of(newest, "data");
     e.model = digest_of(newest, "model");
     e.config = digest_of(newest, "config");
