@@ -201,8 +201,8 @@ pb_digest pb_model_digest(const pb_model *m); /* SHA-256 of the weights' files; 
 
 /* The SHA-256 of the fields of config.json that are read with the end-of-text tokens, which generation_config.json may
  * name, and that of the content of tokenizer.json; "" if the folder has no such file.  Neither the layout of the files
- * nor a field that changes no result, such as transformers_version, counts.  A GGUF or llama2.c file has all of it among
- * its weights, whose digest stands for it. */
+ * nor a field that changes no result, such as transformers_version, counts.  A GGUF or llama2.c file has all of it
+ * among its weights, whose digest stands for it. */
 pb_digest pb_model_config_digest(const pb_model *m);
 pb_digest pb_model_tokenizer_digest(const pb_model *m);
 
