@@ -47,7 +47,8 @@ static int put(void *settings, const char *key, const char *value)
 /* The names of the classes belong to the data. */
 static int put_setting(void *settings, const char *key, const char *value)
 {
-    return strcmp(key, "task.class_names") && strcmp(key, "row") ? pb_settings_put(settings, key, value) : 0;
+    bool other = !strcmp(key, "task.class_names") || !strcmp(key, "row");
+    return other ? 0 : pb_settings_put(settings, key, value);
 }
 
 static int read_members(pb_store *s, const char *name, members *x)
@@ -184,7 +185,7 @@ static void warn(const members *x, const char *place, const member *newest)
         bool left_out = !is_comparable(m, newest);
         pb_text *list = left_out ? &out : &other;
         if (m->row == m &&
-            (left_out || strcmp(provenance_of(m, PB_CODE_ENGINE), provenance_of(newest, PB_CODE_ENGINE))))
+            (left_out || strcmp(provenance_of(m, PB_CODE_ENGINE), provenance_of(newest, PB_CODE_ENGINE)) != 0))
             pb_text_add(list, "%s%s", list->length ? ", " : "", m->is.row);
     }
     if (out.length)
