@@ -66,10 +66,8 @@ static int read_members(pb_store *s, const char *name, members *x)
 
 static const char *provenance_of(const member *m, const char *key)
 {
-    for (size_t i = 0; i < m->provenance.count; i++)
-        if (!strcmp(m->provenance.item[i].key, key))
-            return m->provenance.item[i].value;
-    return "";
+    const char *value = pb_settings_get(&m->provenance, key);
+    return value ? value : "";
 }
 
 /* ---- what belongs together ----------------------------------- */
