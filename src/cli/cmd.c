@@ -75,6 +75,7 @@ static const flag flags[] = {
     {"flops", "N", "most FLOPs of training (compute.train_flops), such as 2T", AT(flops), TEXT},
     {"columns", "KEYS", "print these settings or values as columns, such as lora.rank,storage.rank", AT(columns), TEXT},
     {"sort", "KEY", "order the rows by this value, the best first", AT(sort), TEXT},
+    {"brief", NULL, "leave out what only the repetition of a run is compared with", AT(brief), SWITCH},
     {"any-version", NULL, "also show runs that another version of the code made", AT(any_version), SWITCH},
     {"methods", "LIST",
      "rows of the plan, as in an experiment's `methods`; qlora: lora at all projections, base in nf4", AT(methods),

@@ -33,7 +33,7 @@ typedef struct pb_args {
     int jobs, threads, tokens, rank;
     long long seed; /* -1 if it is not given */
     bool json, markdown, per_task, quiet, no_timing, partial, times, merged, ids, pairs, plain, decode, force, retry,
-        any_version;
+        any_version, brief;
 } pb_args;
 
 typedef struct pb_command {

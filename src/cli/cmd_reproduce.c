@@ -219,7 +219,9 @@ static int reproduce(const pb_args *a)
     char folder[] = "/tmp/peftbench-XXXXXX";
     stored s = {.run = {.id = 0}};
     pb_store *db = pb_store_read(a->db);
-    int rc = !db || find_run(db, a->word[0], &s) || check_clock(a, db, s.run.id) ? -1 : 0;
+    int rc = !db || find_run(db, a->word[0], &s) || pb_store_want_whole(db, s.run.id) || check_clock(a, db, s.run.id)
+                 ? -1
+                 : 0;
     if (!rc && !mkdtemp(folder))
         rc = pb_error("%s: the folder cannot be created", folder);
     if (!rc) {

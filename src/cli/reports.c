@@ -42,6 +42,13 @@ bool pb_reports_of_database(const char *word)
     return end_of_path(word) != NULL;
 }
 
+char *pb_reports_split(const char *word, char **name)
+{
+    const char *end = end_of_path(word);
+    *name = end && *end ? pb_strdup(end + 1) : NULL;
+    return end ? pb_format("%.*s", (int)(end - word), word) : pb_strdup(word);
+}
+
 /* The experiments of a database: those without the tasks in their names, and the one that is wanted. */
 typedef struct stored_names {
     char **name; /* [names] */

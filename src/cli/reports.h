@@ -25,6 +25,9 @@ int pb_args_format(const pb_args *a, int last);
 /* Returns whether a positional argument is DATABASE.db or DATABASE.db:EXPERIMENT, and not the file of an experiment. */
 bool pb_reports_of_database(const char *word);
 
+/* Returns the path in DATABASE[:EXPERIMENT]; `*name` is the experiment, or NULL.  The caller frees both. */
+char *pb_reports_split(const char *word, char **name);
+
 /* Opens the reports of the experiment that is the first positional argument: of all its tasks, or of that of --task.
  * The argument is a file, whose runs are in the database of --db, or DATABASE.db:EXPERIMENT, or DATABASE.db if it has
  * one experiment; then the rows are those that are stored (pb_stored_experiment_read).  With `any_version` as

@@ -56,12 +56,28 @@ int pb_store_provenance_add(pb_store *s, long long run, const char *key, const c
  * Returns -1 with an error. */
 int pb_store_provenance_get(pb_store *s, long long run, const char *key, char **value);
 
-/* Appends all runs of the database `from` that are not in this one, with everything that belongs to them, in one
+/* The key in the provenance of a run that is a brief copy. */
+#define PB_BRIEF "brief"
+
+/* What is merged: all runs of a database, or those of an experiment and its tasks. */
+typedef struct pb_merge_source {
+    const char *path;
+    const char *experiment; /* NULL: all */
+    bool brief; /* without what only the repetition of a run is compared with: probabilities, traces, fingerprints, and
+                   the predictions of settings that were not chosen */
+} pb_merge_source;
+
+/* Appends the runs of another database that are not in this one, with everything that belongs to them, in one
  * transaction.  Two runs are the same run if hash, machine, end time and duration are equal.  If this database has
  * another result with the same hash, the added run is stored as superseded by it.  `*added` and `*known` receive the
  * numbers of runs.  Returns -1 with an error, and changes nothing, if a run is in both databases with different results
- * or if `from` is not a peftbench database. */
-int pb_store_merge(pb_store *s, const char *from, int *added, int *known);
+ * or if `from` is not a peftbench database or has no run of the experiment.  A run that one of the databases has as a
+ * brief copy stays as it is in this one. */
+int pb_store_merge(pb_store *s, const pb_merge_source *from, int *added, int *known);
+
+/* Refuses a run that is a brief copy: there is nothing with which its repetition could be compared.  Returns -1 with an
+ * error. */
+int pb_store_want_whole(pb_store *s, long long run);
 
 /* Stores the n pairs {key, value} of a result file of another program, in one transaction.  Nothing is written if a
  * file with this digest was imported before.  Returns -1 with an error. */

@@ -63,23 +63,31 @@ int pb_store_imported(pb_store *s, pb_store_columns *row, void *ctx)
 
 /* ---- tables --------------------------------------------------------------------------------------------- */
 
-/* A table whose rows belong to runs: its columns except `run`, the schema version that introduced it, and how many of
- * the columns are its key. */
+/* Which runs of a brief copy keep their rows of a table. */
+typedef enum brevity { ALL, CHOSEN, NONE } brevity;
+
+/* A table whose rows belong to runs: its columns except `run`, the schema version that introduced it, how many of
+ * the columns are its key, and what a brief copy has of it. */
 typedef struct part {
     const char *table, *columns;
     int since, keys;
+    brevity brief;
+    const char *copied; /* what a brief copy has in place of the columns; NULL: the columns */
 } part;
 
-static const part parts[] = {{"setting", "key, value", 1, 1},
-                             {"provenance", "key, value", 2, 1},
-                             {"value", "key, split, step, value", 1, 3},
-                             {"prediction", "split, example, label, predicted, probability", 1, 2},
-                             {"answer", "split, example, text", 2, 2},
-                             {"number", "split, example, target, value", 5, 2},
-                             {"statistic", "split, metric, example, numbers", 2, 3},
-                             {"trace", "name, step, numbers", 3, 2},
-                             {"fingerprint", "number, tensor, prints", 3, 1},
-                             {"sample", "key, round, seconds", 1, 2}};
+static const part parts[] = {
+    {"setting", "key, value", 1, 1, ALL, NULL},
+    {"provenance", "key, value", 2, 1, ALL, NULL},
+    {"value", "key, split, step, value", 1, 3, ALL, NULL},
+    {"prediction", "split, example, label, predicted, probability", 1, 2, CHOSEN,
+     "split, example, label, predicted, NULL"},
+    {"answer", "split, example, text", 2, 2, CHOSEN, NULL},
+    {"number", "split, example, target, value", 5, 2, CHOSEN, NULL},
+    {"statistic", "split, metric, example, numbers", 2, 3, CHOSEN, NULL},
+    {"trace", "name, step, numbers", 3, 2, NONE, NULL},
+    {"fingerprint", "number, tensor, prints", 3, 1, NONE, NULL},
+    {"sample", "key, round, seconds", 1, 2, ALL, NULL},
+};
 
 /* The statements of a table: a run's rows in the other database and in this one, and the copy of rows. */
 typedef struct reader {
@@ -88,18 +96,23 @@ typedef struct reader {
 
 typedef struct merge {
     pb_store *store;
+    const pb_merge_source *source;
     int version; /* of the other database's schema */
     reader reader[PB_COUNT(parts)];
     int *added, *known;
 } merge;
 
-static sqlite3_stmt *prepare(merge *m, const char *fmt, const part *p, const char *database)
+static sqlite3_stmt *prepare(merge *m, const char *fmt, const part *p, const char *columns, const char *database)
 {
-    char *sql = pb_format(fmt, p->columns, database, p->table);
+    char *sql = pb_format(fmt, columns, database, p->table);
     sqlite3_stmt *q = pb_store_prepare(m->store, sql);
     free(sql);
     return q;
 }
+
+/* A condition on the rows of run ?1 that a brief copy keeps. */
+static const char *const kept_if[] = {
+    [ALL] = "", [CHOSEN] = " AND ?1 IN (SELECT run FROM other.selected)", [NONE] = " AND false"};
 
 static int open_readers(merge *m)
 {
@@ -109,11 +122,12 @@ static int open_readers(merge *m)
         reader *r = &m->reader[i];
         if (p->since > m->version)
             continue;
-        char *copy = pb_format("INSERT OR IGNORE INTO main.%s (run, %s) SELECT ?2, %%s FROM %%s.%%s WHERE run = ?1",
-                               p->table, p->columns);
-        r->theirs = prepare(m, "SELECT %s FROM %s.%s WHERE run = ?1", p, "other");
-        r->ours = prepare(m, "SELECT %s FROM %s.%s WHERE run = ?1", p, "main");
-        r->copy = prepare(m, copy, p, "other");
+        bool brief = m->source->brief;
+        char *copy = pb_format("INSERT OR IGNORE INTO main.%s (run, %s) SELECT ?2, %%s FROM %%s.%%s WHERE run = ?1%s",
+                               p->table, p->columns, brief ? kept_if[p->brief] : "");
+        r->theirs = prepare(m, "SELECT %s FROM %s.%s WHERE run = ?1", p, p->columns, "other");
+        r->ours = prepare(m, "SELECT %s FROM %s.%s WHERE run = ?1", p, p->columns, "main");
+        r->copy = prepare(m, copy, p, brief && p->copied ? p->copied : p->columns, "other");
         free(copy);
         rc = r->theirs && r->ours && r->copy ? 0 : -1;
     }
@@ -194,13 +208,32 @@ static int copy_part(merge *m, const reader *r, long long theirs, long long ours
     return pb_store_insert(m->store, r->copy);
 }
 
-/* Refuses a run whose results differ, and adds what is missing of it (a test score, timings). */
+/* Returns whether one of the two has the run as a brief copy, or is to have it so; -1 with an error. */
+static int is_brief(merge *m, long long theirs, long long ours)
+{
+    static const char sql[] = "SELECT ?3 OR EXISTS (SELECT 1 FROM main.provenance WHERE run = ?2 AND key = '" PB_BRIEF
+                              "') OR EXISTS (SELECT 1 FROM other.provenance WHERE run = ?1 AND key = '" PB_BRIEF "')";
+    if (m->version < 2)
+        return m->source->brief;
+    sqlite3_stmt *q = pb_store_statement(m->store, sql);
+    if (!q)
+        return -1;
+    sqlite3_bind_int64(q, 1, theirs);
+    sqlite3_bind_int64(q, 2, ours);
+    sqlite3_bind_int(q, 3, m->source->brief);
+    int rc = pb_store_step(m->store, q) == 1 ? sqlite3_column_int(q, 0) : -1;
+    pb_store_done(q);
+    return rc;
+}
+
+/* Refuses a run whose results differ, and adds what is missing of it (a test score, timings).  A run that is brief on
+ * one side stays as it is, and only what a brief copy has whole is compared. */
 static int merge_known(merge *m, long long theirs, long long ours)
 {
-    int rc = 0;
+    int brief = is_brief(m, theirs, ours), rc = brief < 0 ? -1 : 0;
     for (size_t i = 0; i < PB_COUNT(parts) && !rc; i++) {
         const reader *r = &m->reader[i];
-        if (!r->theirs)
+        if (!r->theirs || (brief && parts[i].brief != ALL))
             continue;
         sqlite3_bind_int64(r->theirs, 1, theirs);
         sqlite3_bind_int64(r->ours, 1, ours);
@@ -211,7 +244,7 @@ static int merge_known(merge *m, long long theirs, long long ours)
             return pb_error("%s: run %lld is run %lld of the other database, but their results in table %s differ; "
                             "the databases cannot be merged",
                             m->store->path, ours, theirs, parts[i].table);
-        rc = found < 0 ? -1 : found ? 0 : copy_part(m, r, theirs, ours);
+        rc = found < 0 ? -1 : found || brief ? 0 : copy_part(m, r, theirs, ours);
     }
     return rc;
 }
@@ -239,6 +272,8 @@ static int merge_new(merge *m, long long theirs, long long *ours)
     for (size_t i = 0; i < PB_COUNT(parts) && !rc; i++)
         if (m->reader[i].copy)
             rc = copy_part(m, &m->reader[i], theirs, *ours);
+    if (!rc && m->source->brief)
+        rc = pb_store_provenance_add(m->store, *ours, PB_BRIEF, "yes");
     return rc;
 }
 
@@ -274,29 +309,59 @@ static int merge_runs(merge *m)
     return rc || more < 0 ? -1 : 0;
 }
 
+#define OF_OUR_DATA " WHERE data IN (SELECT data FROM main.run)"
+
 /* Adds examples, of schema version 3 and the present one. */
-static const char *const merge_examples[] = {"INSERT OR IGNORE INTO main.example SELECT *, NULL FROM other.example",
-                                             "INSERT OR IGNORE INTO main.example SELECT * FROM other.example"};
+static const char *const merge_examples[] = {
+    "INSERT OR IGNORE INTO main.example SELECT *, NULL FROM other.example" OF_OUR_DATA,
+    "INSERT OR IGNORE INTO main.example SELECT * FROM other.example" OF_OUR_DATA};
 
 /* Adds classes and selections.  A selection of this database with the same runs is not doubled. */
 static const char merge_rest[] =
-    "INSERT OR IGNORE INTO main.class SELECT * FROM other.class;"
+    "INSERT OR IGNORE INTO main.class SELECT * FROM other.class" OF_OUR_DATA ";"
     "INSERT OR IGNORE INTO main.selection (sweep, experiment, row, choice, settings, cells, finished, partial)"
-    " SELECT sweep, experiment, row, choice, settings, cells, finished, partial FROM other.selection"
-    " WHERE sweep IS NOT NULL ORDER BY id;"
+    " SELECT sweep, experiment, row, choice, settings, cells, finished, partial FROM other.selection t"
+    " WHERE sweep IS NOT NULL AND EXISTS (SELECT 1 FROM temp.wanted w WHERE w.experiment = t.experiment) ORDER BY id;"
     "INSERT OR IGNORE INTO main.selected SELECT o.id, coalesce(r.superseded, r.id) FROM other.selection t"
     " JOIN main.selection o ON o.sweep = t.sweep AND o.experiment = t.experiment AND o.row = t.row"
     " AND o.finished = t.finished AND o.choice = t.choice JOIN other.selected d ON d.selection = t.id"
     " JOIN temp.pair p ON p.theirs = d.run JOIN main.run r ON r.id = p.ours;";
 
+/* Leaves the runs of one experiment and of its tasks, NAME and NAME@TASK, or all if %Q is NULL.  Its selections may
+ * share runs of other experiments. */
+static const char wanted_sql[] =
+    "CREATE TEMP TABLE wanted AS SELECT experiment FROM"
+    " (SELECT experiment FROM temp.theirs UNION SELECT experiment FROM other.selection)"
+    " WHERE %Q IS NULL OR experiment = %Q OR substr(experiment, 1, length(%Q) + 1) = %Q || '@';"
+    "DELETE FROM temp.theirs WHERE experiment NOT IN (SELECT experiment FROM temp.wanted) AND id NOT IN"
+    " (SELECT d.run FROM other.selection s JOIN other.selected d ON d.selection = s.id"
+    " WHERE s.experiment IN (SELECT experiment FROM temp.wanted))";
+
+static int choose_runs(merge *m)
+{
+    const char *name = m->source->experiment;
+    if (m->version < 3)
+        return !name && !m->source->brief
+                   ? 0
+                   : pb_error("%s: the schema version is %d; merge all of it into a new database first, of which an "
+                              "experiment or a brief copy can be taken",
+                              m->source->path, m->version);
+    char *sql = sqlite3_mprintf(wanted_sql, name, name, name, name);
+    int rc = sql ? pb_store_execute(m->store, sql) : -1;
+    sqlite3_free(sql);
+    return rc;
+}
+
 static int merge_all(merge *m)
 {
-    int rc = pb_store_source(m->store, "other.", &m->version) ||
+    int rc = pb_store_source(m->store, "other.", &m->version) || choose_runs(m) ||
                      pb_store_execute(m->store, "CREATE TEMP TABLE pair (theirs INTEGER PRIMARY KEY, ours INTEGER)") ||
                      open_readers(m) || merge_runs(m)
                  ? -1
                  : 0;
     close_readers(m);
+    if (!rc && m->source->experiment && !*m->added && !*m->known)
+        rc = pb_error("%s: there are no runs of experiment '%s'", m->source->path, m->source->experiment);
     if (!rc && m->version >= 3)
         rc = pb_store_execute(m->store, merge_examples[m->version > 3]) || pb_store_execute(m->store, merge_rest);
     return rc || pb_store_select_scored(m->store) ? -1 : 0;
@@ -312,16 +377,17 @@ static int attach(pb_store *s, const char *from)
     return rc;
 }
 
-int pb_store_merge(pb_store *s, const char *from, int *added, int *known)
+int pb_store_merge(pb_store *s, const pb_merge_source *from, int *added, int *known)
 {
-    pb_store *other = pb_store_read(from); /* checks that it is a peftbench database */
+    pb_store *other = pb_store_read(from->path); /* checks that it is a peftbench database */
     if (!other || pb_store_close(other))
         return -1;
     *added = *known = 0;
-    merge m = {.store = s, .added = added, .known = known};
-    if (attach(s, from) || pb_store_execute(s, "BEGIN IMMEDIATE"))
+    merge m = {.store = s, .source = from, .added = added, .known = known};
+    if (attach(s, from->path) || pb_store_execute(s, "BEGIN IMMEDIATE"))
         return -1;
     int rc = pb_store_end(s, merge_all(&m));
-    rc = rc || pb_store_execute(s, "DROP TABLE IF EXISTS temp.theirs; DROP TABLE IF EXISTS temp.pair; DETACH other");
+    rc = rc || pb_store_execute(s, "DROP TABLE IF EXISTS temp.theirs; DROP TABLE IF EXISTS temp.wanted;"
+                                   " DROP TABLE IF EXISTS temp.pair; DETACH other");
     return rc ? -1 : 0;
 }

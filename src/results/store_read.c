@@ -219,6 +219,19 @@ int pb_store_provenance_get(pb_store *s, long long run, const char *key, char **
     return rc < 0 ? -1 : 0;
 }
 
+int pb_store_want_whole(pb_store *s, long long run)
+{
+    char *brief;
+    int rc = pb_store_provenance_get(s, run, PB_BRIEF, &brief);
+    if (!rc && brief)
+        rc =
+            pb_error("%s: run %lld is a brief copy (merge --brief), with which no repetition can be compared; want the "
+                     "database that it was copied from",
+                     s->path, run);
+    free(brief);
+    return rc;
+}
+
 /* Calls `each` with two texts of each row of a query whose arguments are bound. */
 static int each_pair(pb_store *s, sqlite3_stmt *q, pb_store_pair *each, void *ctx)
 {

@@ -205,6 +205,7 @@ int pb_store_recorded_run(pb_store *s, long long run, pb_recorded_run *out)
     *out = (pb_recorded_run){.platform = {NULL}};
     pb_result_init(r);
     int rc =
+        pb_store_want_whole(s, run) ||
         each_row(s,
                  "SELECT coalesce((SELECT value FROM provenance p WHERE p.run = r.id AND key = 'processor'), ''),"
                  " kernels, threads, compiler, flags FROM run r WHERE id = ?",
