@@ -1,64 +1,16 @@
 /* page: see page.h. */
 #include "report/page.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/units.h"
+#include "report/html.h"
 #include "report/notes.h"
 #include "report/page_assets.h"
-#include "report/pareto.h"
-#include "report/plot.h"
+#include "report/page_internal.h"
 #include "report/recommend.h"
-
-/* ---- texts ------------------------------------------------------------------------------------------------------- */
-
-void pb_html_text(pb_text *out, const char *text)
-{
-    for (const char *at = pb_visible(text); *at; at++)
-        switch (*at) {
-        case '&': pb_text_add(out, "&amp;"); break;
-        case '<': pb_text_add(out, "&lt;"); break;
-        case '>': pb_text_add(out, "&gt;"); break;
-        case '"': pb_text_add(out, "&quot;"); break;
-        case '\'': pb_text_add(out, "&#39;"); break;
-        default: pb_text_add(out, "%c", *at);
-        }
-}
-
-/* Adds <tag>text</tag>. */
-static void element(pb_text *t, const char *tag, const char *text)
-{
-    pb_text_add(t, "<%s>", tag);
-    pb_html_text(t, text);
-    pb_text_add(t, "</%.*s>\n", (int)strcspn(tag, " "), tag);
-}
-
-static void section(pb_text *t, const char *id, const char *title)
-{
-    pb_text_add(t, "<h2 id=\"%s\">", id);
-    pb_html_text(t, title);
-    pb_text_add(t, "</h2>\n");
-}
-
-/* Adds "a, b and c" of the rows for which `has` is true. */
-static void list_rows(pb_text *t, const pb_report *r, const bool *has)
-{
-    int left = 0, rows = r->experiment->rows;
-    for (int i = 0; i < rows; i++)
-        left += has[i];
-    for (int i = 0, n = left; i < rows; i++)
-        if (has[i]) {
-            pb_text_add(t, "%s<b>", left == n ? "" : left == 1 ? " and " : ", ");
-            pb_html_text(t, r->row[i].row->label);
-            pb_text_add(t, "</b>");
-            left--;
-        }
-}
 
 /* ---- head -------------------------------------------------------------------------------------------------------- */
 
@@ -79,6 +31,17 @@ static void add_digest(pb_text *t, const char *text)
     }
 }
 
+static void add_contents(pb_text *t)
+{
+    static const char *const sections[][2] = {
+        {"summary", "Summary"},   {"table", "Results"},   {"figures", "Figures"}, {"notes", "Notes"},
+        {"failures", "Failures"}, {"methods", "Methods"}, {"data", "Data"},       {"provenance", "Provenance"}};
+    pb_text_add(t, "<nav aria-label=\"sections\">");
+    for (size_t i = 0; i < PB_COUNT(sections); i++)
+        pb_text_add(t, "<a href=\"#%s\">%s</a>\n", sections[i][0], sections[i][1]);
+    pb_text_add(t, "</nav>\n");
+}
+
 static void add_head(pb_text *t, const pb_experiment *e)
 {
     pb_text_add(t,
@@ -88,72 +51,19 @@ static void add_head(pb_text *t, const pb_experiment *e)
     add_digest(t, pb_page_script);
     pb_text_add(t, "'; base-uri 'none'; form-action 'none'\">\n"
                    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-    element(t, "title", e->title && *e->title ? e->title : e->name);
+    pb_html_element(t, "title", e->title && *e->title ? e->title : e->name);
     pb_text_add(t, "<style>\n%s</style>\n</head>\n<body>\n<main>\n", pb_page_style);
-    element(t, "h1", e->title && *e->title ? e->title : e->name);
+    pb_html_element(t, "h1", e->title && *e->title ? e->title : e->name);
+    const char *name = strrchr(e->path, '/'); /* the folder is of no use to a reader elsewhere */
     pb_text_add(t, "<p class=\"soft\">");
-    pb_html_text(t, e->path);
+    pb_html_text(t, name ? name + 1 : e->path);
     pb_text_add(t, ": task ");
     pb_html_text(t, e->task_name);
     pb_text_add(t, ", model ");
     pb_html_text(t, e->model_path);
     pb_text_add(t, ", %d rows, %d seed%s. ", e->rows, e->seeds, e->seeds == 1 ? "" : "s");
     pb_text_add(t, "Intervals are of 95 %%.</p>\n");
-}
-
-/* ---- summary ----------------------------------------------------------------------------------------------------- */
-
-/* Says which row of all validation chooses, what to expect of it, and how sure that is. */
-static void add_choice(pb_text *t, const pb_recommendation *v)
-{
-    const pb_report *r = v->report;
-    const char *metric = r->experiment->primary->name;
-    pb_interval test = pb_report_score(r, v->best, PB_TEST);
-    pb_text_add(t, "<p>On validation <b>");
-    pb_html_text(t, r->row[v->best].row->label);
-    pb_text_add(t, "</b> is the best of the rows. Its %s on test is %.4f", metric, test.middle);
-    if (!isnan(test.low))
-        pb_text_add(t, " (%.4f to %.4f)", test.low, test.high);
-    pb_text_add(t, ". ");
-    pb_text certainty = {0};
-    pb_recommendation_certainty(v, " ", &certainty);
-    pb_html_text(t, certainty.data ? certainty.data : "");
-    pb_text_free(&certainty);
-    pb_text_add(t, "</p>\n");
-}
-
-static void add_front(pb_text *t, const pb_pareto *f)
-{
-    bool *on = pb_alloc((size_t)f->report->experiment->rows * sizeof *on);
-    for (int i = 0; i < f->rows; i++)
-        on[f->row[i]] = f->on[i];
-    pb_text_add(
-        t, "<p>No other row is at least as good on every one of these axes and better on one (the Pareto front of ");
-    for (int j = 0; j < f->axes; j++) {
-        pb_text_add(t, "%s<code>", j ? ", " : "");
-        pb_html_text(t, f->key[j]);
-        pb_text_add(t, "</code>");
-    }
-    pb_text_add(t, "): ");
-    list_rows(t, f->report, on);
-    pb_text_add(t, ".</p>\n");
-    free(on);
-}
-
-static int add_summary(pb_text *t, const pb_report *r, const pb_recommendation *v)
-{
-    pb_pareto front;
-    section(t, "summary", "Summary");
-    if (v->best < 0) {
-        element(t, "p", "No row has been scored on test yet.");
-        return 0;
-    }
-    add_choice(t, v);
-    if (pb_pareto_make(&front, r, NULL, 0))
-        return -1;
-    add_front(t, &front);
-    pb_pareto_free(&front);
-    return 0;
+    add_contents(t);
 }
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
@@ -163,6 +73,7 @@ typedef struct column {
     const char *title, *key; /* NULL: the difference to the baseline */
     const char *format;      /* of printf; NULL: with a decimal prefix and this unit */
     const char *unit;
+    bool rising; /* more is better */
 } column;
 
 static void add_cell(pb_text *t, const char *text, pb_interval v, const char *format)
@@ -234,37 +145,30 @@ static int measured_columns(const pb_report *r, column *all, int n)
     return kept;
 }
 
-static void add_table(pb_text *t, const pb_report *r, int best)
+/* A heading, a click on which sorts by the column: the first one in the order `first`. */
+static void add_heading(pb_text *t, const char *title, const char *key, bool falls, bool sorted)
 {
-    char test[96], validation[96], to[128];
-    snprintf(to, sizeof to, "to %s", r->experiment->baseline);
-    column all[] = {
-        {"test", pb_report_primary(r, PB_TEST, test), "%.4f", NULL},
-        {to, NULL, "%+.4f", NULL},
-        {"validation", pb_report_primary(r, PB_VALIDATION, validation), "%.4f", NULL},
-        {"trainable", "storage.trainable", NULL, ""},
-        {"file", "storage.artifact_bytes", NULL, "B"},
-        {"training memory", "memory.train.total", NULL, "B"},
-        {"FLOPs of training", "compute.train_flops", NULL, ""},
-        {"step, ms", "compute.step_ms", "%.2f", NULL},
-        {"prefill / base", "overhead.prefill_ratio.b1", "%.3f", NULL},
-        {"merged", "overhead.prefill_ratio.b1.merged", "%.3f", NULL},
-    };
-    int n = measured_columns(r, all, PB_COUNT(all)), rows = r->experiment->rows;
-    int *order = pb_alloc((size_t)rows * sizeof *order);
-    pb_report_order(r, pb_report_primary(r, PB_TEST, test), order);
-    section(t, "table", "Results");
-    pb_text_add(t,
-                "<p>Scores are %s. The row that validation chooses is marked. A click on a heading sorts.</p>\n"
-                "<p class=\"tools\"><label>Show rows with <input id=\"filter\" type=\"search\"></label></p>\n"
-                "<div class=\"wide\" tabindex=\"0\"><table id=\"results\">\n<thead><tr><th scope=\"col\"><button "
-                "type=\"button\">method</button></th>",
-                r->experiment->primary->name);
-    for (int k = 0; k < n; k++) {
-        pb_text_add(t, "<th scope=\"col\"><button type=\"button\">");
-        pb_html_text(t, all[k].title);
-        pb_text_add(t, "</button></th>");
+    pb_text_add(t, "<th scope=\"col\" data-first=\"%s\"%s", falls ? "descending" : "ascending",
+                sorted ? " aria-sort=\"descending\"" : "");
+    if (key) {
+        pb_text_add(t, " title=\"");
+        pb_html_text(t, key);
+        pb_text_add(t, "\"");
     }
+    pb_text_add(t, "><button type=\"button\">");
+    pb_html_text(t, title);
+    pb_text_add(t, "</button></th>");
+}
+
+static void add_rows(pb_text *t, const pb_report *r, const column *all, int n, int best)
+{
+    int rows = r->experiment->rows, *order = pb_alloc((size_t)rows * sizeof *order);
+    char key[96];
+    pb_report_order(r, pb_report_primary(r, PB_TEST, key), order);
+    pb_text_add(t, "<div class=\"wide\" tabindex=\"0\"><table id=\"results\">\n<thead><tr>");
+    add_heading(t, "method", NULL, false, false);
+    for (int k = 0; k < n; k++)
+        add_heading(t, all[k].title, all[k].key, all[k].rising, !k && all[k].rising);
     pb_text_add(t, "</tr></thead>\n<tbody>\n");
     for (int i = 0; i < rows; i++)
         add_row(t, r, order[i], all, n, order[i] == best);
@@ -272,30 +176,104 @@ static void add_table(pb_text *t, const pb_report *r, int best)
     free(order);
 }
 
+/* Says how to read the table, above it. */
+static void add_legend(pb_text *t, const pb_report *r, int best)
+{
+    bool others = false;
+    for (int i = 0; i < r->experiment->rows; i++)
+        others = others || pb_report_others(r, i);
+    pb_text_add(t, "<p>Scores are %s. ", r->experiment->primary->name);
+    if (best >= 0)
+        pb_text_add(t, "The row that validation chooses is marked. ");
+    if (others)
+        pb_text_add(t, "&dagger; marks runs of another version of the code. ");
+    pb_text_add(t,
+                "<span class=\"tools\">A click on a heading sorts.</span></p>\n<p class=\"tools\"><label>Show rows "
+                "with <input id=\"filter\" type=\"search\" autocomplete=\"off\"></label> <output id=\"shown\" "
+                "for=\"filter\">%d rows</output></p>\n",
+                r->experiment->rows);
+}
+
+static void add_table(pb_text *t, const pb_report *r, int best)
+{
+    bool rising = r->experiment->primary->higher_is_better;
+    char test[96], validation[96];
+    char *difference = pb_format("difference to %s", r->experiment->baseline);
+    column all[] = {
+        {"test", pb_report_primary(r, PB_TEST, test), "%.4f", NULL, rising},
+        {difference, NULL, "%+.4f", NULL, rising},
+        {"validation", pb_report_primary(r, PB_VALIDATION, validation), "%.4f", NULL, rising},
+        {"trainable", "storage.trainable", NULL, "", false},
+        {"file", "storage.artifact_bytes", NULL, "B", false},
+        {"training memory", "memory.train.total", NULL, "B", false},
+        {"FLOPs of training", "compute.train_flops", NULL, "", false},
+        {"step, ms", "compute.step_ms", "%.2f", NULL, false},
+        {"prefill / base", "overhead.prefill_ratio.b1", "%.3f", NULL, false},
+        {"merged", "overhead.prefill_ratio.b1.merged", "%.3f", NULL, false},
+        {"loss delta on general text", "retention.loss_delta", "%+.4f", NULL, false},
+    };
+    pb_html_section(t, "table", "Results");
+    add_legend(t, r, best);
+    add_rows(t, r, all, measured_columns(r, all, PB_COUNT(all)), best);
+    free(difference);
+}
+
 /* ---- notes and runs that failed ---------------------------------------------------------------------------------- */
 
+/* The notes of a row. */
+typedef struct row_notes {
+    const pb_row *row;
+    pb_text lines;
+    int count;
+} row_notes;
+
+/* Adds a line of the form "LABEL: NOTE" without the label, which stands beside all notes of a row. */
 static void add_note(void *ctx, const char *line)
 {
-    element(ctx, "li", line);
+    row_notes *n = ctx;
+    size_t label = strlen(n->row->label);
+    bool named = !strncmp(line, n->row->label, label) && !strncmp(line + label, ": ", 2);
+    if (n->count++)
+        pb_text_add(&n->lines, "<br>\n");
+    pb_html_text(&n->lines, named ? line + label + 2 : line);
+}
+
+/* Adds the notes of a row to a list.  Returns the number of warnings. */
+static int add_row_notes(pb_text *list, const pb_report *r, int row)
+{
+    const pb_selection *s = &r->selections.row[row];
+    row_notes n = {.row = s->row};
+    pb_text choice = {0};
+    pb_selection_describe(s, r->experiment->seeds, &choice);
+    int said = s->row->choices > 1 || s->finished < s->needed;
+    if (said)
+        add_note(&n, choice.data);
+    pb_notes_each(r, row, true, add_note, &n);
+    if (n.count) {
+        pb_text_add(list, "<tr><td>");
+        pb_html_text(list, s->row->label);
+        pb_text_add(list, "</td><td>%s</td></tr>\n", n.lines.data);
+    }
+    pb_text_free(&choice);
+    pb_text_free(&n.lines);
+    return n.count - said;
 }
 
 static void add_notes(pb_text *t, const pb_report *r)
 {
     pb_text list = {0};
-    for (int i = 0; i < r->experiment->rows; i++) {
-        const pb_selection *s = &r->selections.row[i];
-        pb_text line = {0};
-        pb_selection_describe(s, r->experiment->seeds, &line);
-        if (s->row->choices > 1 || s->finished < s->needed)
-            element(&list, "li", line.data);
-        pb_text_free(&line);
-        pb_notes_each(r, i, true, add_note, &list);
-    }
-    if (list.length) {
-        section(t, "notes", "Notes");
-        pb_text_add(t, "<details><summary>Choices of settings, and warnings</summary>\n<ul>\n%s</ul>\n</details>\n",
-                    list.data);
-    }
+    int warnings = 0;
+    for (int i = 0; i < r->experiment->rows; i++)
+        warnings += add_row_notes(&list, r, i);
+    pb_html_section(t, "notes", "Notes");
+    if (list.length)
+        pb_text_add(
+            t,
+            "<details><summary>How settings were chosen, and %d warning%s</summary>\n<div class=\"wide\"><table "
+            "class=\"texts\">\n<tbody>\n%s</tbody></table></div>\n</details>\n",
+            warnings, warnings == 1 ? "" : "s", list.data);
+    else
+        pb_html_element(t, "p", "None.");
     pb_text_free(&list);
 }
 
@@ -303,7 +281,7 @@ static void add_failures(pb_text *t, const pb_report *r)
 {
     const pb_experiment *e = r->experiment;
     int n = 0;
-    section(t, "failures", "Runs that failed or diverged");
+    pb_html_section(t, "failures", "Runs that failed or diverged");
     for (int i = 0; i < e->cells; i++) {
         const pb_cell_state *s = &r->selections.cell[i];
         if (strcmp(s->status, "failed") != 0 && strcmp(s->status, "diverged") != 0)
@@ -325,108 +303,7 @@ static void add_failures(pb_text *t, const pb_report *r)
     if (n)
         pb_text_add(t, "</tbody></table></div>\n");
     else
-        element(t, "p", "None.");
-}
-
-/* ---- figures ----------------------------------------------------------------------------------------------------- */
-
-/* Adds what the marks of a figure are: for each a circle that is not seen, with a title, which browsers show beside the
- * pointer.  The figure has 4/3 pixels a point. */
-static int add_tips(pb_text *t, const char *path)
-{
-    char *tips = pb_read_file(path, NULL);
-    pb_text_add(t, "<g fill=\"#fff\" fill-opacity=\"0\" transform=\"scale(1.33333)\">\n");
-    for (char *at = tips, *line; at && (line = strsep(&at, "\n")) && *line;) {
-        char *end;
-        double x = strtod(line, &end), y = strtod(end, &end);
-        pb_text_add(t, "<circle cx=\"%.2f\" cy=\"%.2f\" r=\"5\"><title>", x, y);
-        pb_html_text(t, end + 1);
-        pb_text_add(t, "</title></circle>\n");
-    }
-    pb_text_add(t, "</g>\n");
-    free(tips);
-    return tips ? 0 : -1;
-}
-
-/* Adds an SVG without its XML declaration and its end.  The identifiers of each figure get a prefix of their own,
- * since a page has one space of them. */
-static void add_svg(pb_text *t, const char *svg, int number)
-{
-    static const char *const uses[] = {"id=\"", "id='", "href=\"#", "href='#", "url(#"};
-    const char *at = strstr(svg, "<svg");
-    const char *end = at ? strstr(at, "</svg>") : NULL;
-    while (at && *at && at != end) {
-        size_t used = 0;
-        for (size_t k = 0; k < PB_COUNT(uses) && !used; k++)
-            if (!strncmp(at, uses[k], strlen(uses[k])))
-                used = strlen(uses[k]);
-        if (used)
-            pb_text_add(t, "%.*sf%d-", (int)used, at, number);
-        else
-            pb_text_add(t, "%c", *at);
-        at += used ? used : 1;
-    }
-}
-
-static int is_svg(const struct dirent *d)
-{
-    return pb_ends_in(d->d_name, ".svg");
-}
-
-/* Adds a figure with its caption, given the path of its SVG. */
-static int add_figure(pb_text *t, const char *path, int number)
-{
-    char *text = pb_format("%.*s.txt", (int)strlen(path) - 4, path);
-    char *tips = pb_format("%.*s.tips", (int)strlen(path) - 4, path);
-    int rc = -1;
-    char *svg = pb_read_file(path, NULL), *caption = svg ? pb_read_file(text, NULL) : NULL;
-    if (caption) {
-        pb_text_add(t, "<figure>\n");
-        add_svg(t, svg, number);
-        rc = add_tips(t, tips);
-        pb_text_add(t, "</svg>\n");
-        element(t, "figcaption", pb_trim(caption, "\n"));
-        pb_text_add(t, "</figure>\n");
-    }
-    free(text);
-    free(tips);
-    free(svg);
-    free(caption);
-    return rc;
-}
-
-/* Adds the figures of a folder. */
-static int take_figures(pb_text *t, const char *folder)
-{
-    struct dirent **file = NULL;
-    int n = scandir(folder, &file, is_svg, alphasort), rc = n < 0 ? pb_error("%s: cannot be read", folder) : 0;
-    for (int i = 0; i < n; i++) {
-        char *path = pb_format("%s/%s", folder, file[i]->d_name);
-        rc = rc || add_figure(t, path, i) ? -1 : 0;
-        free(path);
-        free(file[i]);
-    }
-    free(file);
-    return rc;
-}
-
-/* The figures are drawn in a folder of their own, so that none of an older state is among them. */
-static int add_figures(pb_text *t, const pb_report *r)
-{
-    const char *temporary = getenv("TMPDIR");
-    char *folder = pb_format("%s/peftbench-XXXXXX", temporary && *temporary ? temporary : "/tmp");
-    int rc = mkdtemp(folder) ? 0 : pb_error("%s: cannot be made: %s", folder, strerror(errno));
-    section(t, "figures", "Figures");
-    if (!rc) {
-        pb_look look;
-        rc = pb_look_read(&look, NULL, "svg", NULL, NULL);
-        look.tips = true;
-        rc = rc || pb_plot(r, &look, folder) < 0 ? -1 : 0;
-        rc = rc || take_figures(t, folder) ? -1 : 0;
-        pb_remove_tree(folder);
-    }
-    free(folder);
-    return rc;
+        pb_html_element(t, "p", "None.");
 }
 
 /* ---- methods, data and provenance -------------------------------------------------------------------------------- */
@@ -447,10 +324,16 @@ static void add_method(pb_text *t, const pb_report *r, int row)
     const pb_row *of = r->row[row].row;
     pb_text_add(t, "<details><summary><b>");
     pb_html_text(t, of->label);
-    pb_text_add(t, "</b></summary>\n");
+    pb_text_add(t, "</b> <span class=\"soft\">");
+    for (int k = 0; k < of->spec.parts; k++) {
+        pb_text_add(t, k ? ", " : "");
+        pb_html_text(t, of->spec.part[k].method->title);
+    }
+    pb_text_add(t, "</span></summary>\n");
     for (int k = 0; k < of->spec.parts; k++) {
         const pb_method *m = of->spec.part[k].method;
-        element(t, "h3", m->title);
+        if (of->spec.parts > 1)
+            pb_html_element(t, "h3", m->title);
         add_term(t, "class", pb_category_name[m->category]);
         add_term(t, "paper", m->paper);
         add_term(t, "what it does", m->help);
@@ -469,8 +352,11 @@ static void add_method(pb_text *t, const pb_report *r, int row)
     pb_text_add(t, "</details>\n");
 }
 
+/* Adds a line of a table of names and values; what has no value is left out. */
 static void add_pair(pb_text *t, const char *name, const char *value)
 {
+    if (!*value)
+        return;
     pb_text_add(t, "<tr><td>");
     pb_html_text(t, name);
     pb_text_add(t, "</td><td><code>");
@@ -491,7 +377,7 @@ static void end_pairs(pb_text *t)
 static void add_data(pb_text *t, const pb_report *r, const pb_data *d)
 {
     const pb_settings *s = r->experiment->cell[0].settings;
-    section(t, "data", "Task and data");
+    pb_html_section(t, "data", "Task and data");
     begin_pairs(t);
     add_pair(t, "task", r->experiment->task_name);
     add_pair(t, "kind", r->experiment->task->name);
@@ -516,19 +402,38 @@ static int add_entry(void *ctx, const char *key, const char *value)
     return 0;
 }
 
+static int by_id(const void *a, const void *b)
+{
+    long long x = *(const long long *)a, y = *(const long long *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Adds "2, 6, 280-284": ascending numbers, of which those that follow each other are one range. */
+static void add_ranges(pb_text *t, long long *id, int n)
+{
+    qsort(id, (size_t)n, sizeof *id, by_id);
+    for (int i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && id[end] == id[end - 1] + 1;)
+            end++;
+        pb_text_add(t, "%s%lld", i ? ", " : "", id[i]);
+        if (end - i > 1)
+            pb_text_add(t, "%s%lld", end - i > 2 ? "-" : ", ", id[end - 1]);
+    }
+}
+
 /* Adds the provenance of the first run there is; the runs of one experiment differ in it by their methods' code only,
  * or are marked in the table. */
 static int add_provenance(pb_text *t, const pb_report *r)
 {
-    long long run = 0;
+    int seeds = r->experiment->seeds, n = 0;
+    long long *id = pb_alloc((size_t)(r->experiment->rows * seeds + 1) * sizeof *id);
+    for (int i = 0; i < r->experiment->rows * seeds; i++)
+        if (r->row[i / seeds].id[i % seeds])
+            id[n++] = r->row[i / seeds].id[i % seeds];
+    long long run = n ? id[0] : 0;
     pb_text ids = {0};
-    for (int i = 0; i < r->experiment->rows; i++)
-        for (int s = 0; s < r->experiment->seeds; s++) {
-            run = run ? run : r->row[i].id[s];
-            if (r->row[i].id[s])
-                pb_text_add(&ids, "%s%lld", ids.length ? ", " : "", r->row[i].id[s]);
-        }
-    section(t, "provenance", "Provenance");
+    add_ranges(&ids, id, n);
+    pb_html_section(t, "provenance", "Provenance");
     begin_pairs(t);
     add_pair(t, "runs of this page", ids.data ? ids.data : "none");
     char first[32];
@@ -538,6 +443,7 @@ static int add_provenance(pb_text *t, const pb_report *r)
     int rc = run ? pb_store_provenance(r->store, run, add_entry, t) : 0;
     end_pairs(t);
     pb_text_free(&ids);
+    free(id);
     return rc;
 }
 
@@ -549,15 +455,17 @@ static int add_all(pb_text *t, const pb_report *r, const pb_data *d)
     add_head(t, r->experiment);
     if (pb_recommend(&choice, r, NULL, 0, 0))
         return -1;
-    int rc = add_summary(t, r, &choice);
+    int rc = pb_page_summary(t, r, &choice);
     add_table(t, r, choice.best);
     pb_recommendation_free(&choice);
-    rc = rc || add_figures(t, r) ? -1 : 0;
+    rc = rc || pb_page_figures(t, r) ? -1 : 0;
     add_notes(t, r);
     add_failures(t, r);
-    section(t, "methods", "Methods");
+    pb_html_section(t, "methods", "Methods");
+    pb_text_add(t, "<div class=\"cards\">\n");
     for (int i = 0; i < r->experiment->rows; i++)
         add_method(t, r, i);
+    pb_text_add(t, "</div>\n");
     add_data(t, r, d);
     if (rc || add_provenance(t, r))
         return -1;

@@ -13,7 +13,4 @@
  * or diverged.  Returns -1 with an error, and leaves an older file as it was. */
 int pb_page_write(const pb_report *r, const pb_data *d, const char *path);
 
-/* Adds a text with &, <, > and quotes escaped, and characters that are not for display made visible. */
-void pb_html_text(pb_text *out, const char *text);
-
 #endif

@@ -34,6 +34,11 @@ static const struct figure {
     {"tasks", NULL, pb_plot_tasks},
 };
 
+const char *pb_plot_name(int i)
+{
+    return i < (int)PB_COUNT(figures) ? figures[i].name : NULL;
+}
+
 #define AGAINST "accuracy:" /* and the key of a cost */
 
 static bool is_against(const char *name)

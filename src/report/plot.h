@@ -19,6 +19,9 @@ int pb_plot_suite(const pb_report *r, int tasks, const char *name, const pb_look
  * Returns -1 with an error that lists the figures. */
 int pb_plot_check(const pb_look *look);
 
+/* Returns the name of figure i, in the order of the page of `report`; NULL past the last. */
+const char *pb_plot_name(int i);
+
 /* Creates the folder and draws a test figure elsewhere, so that a missing gnuplot or a write-protected folder is
  * detected before hours of computation.  Returns -1 with an error. */
 int pb_plot_try(const pb_experiment *e, const char *folder);

@@ -290,14 +290,9 @@ static const struct {
             {"memory.train.workspace", "workspace"},  {"memory.train.features", "features"},
             {"memory.train.best", "copy of the best"}};
 
-static double sum_of_parts(const pb_report *r, int row)
+static double total_memory(const pb_report *r, int row)
 {
-    double sum = 0;
-    for (size_t k = 0; k < PB_COUNT(part); k++) {
-        double x = pb_report_value(r, row, -1, part[k].key).middle;
-        sum += isnan(x) ? 0 : x;
-    }
-    return sum;
+    return pb_report_value(r, row, -1, "memory.train.total").middle;
 }
 
 /* Adds the bars of a part: left and right end, and y.  Returns its block, or -1 if no row has any of it. */
@@ -323,13 +318,38 @@ static int add_bars(pb_sheet *s, const pb_report *r, const pb_name_column *names
     return n ? block : -1;
 }
 
+/* Writes the total behind each bar, whose end is `left`.  A line leads to it from the end of a bar that is shorter,
+ * because the preparation needs more than training. */
+static void add_totals(pb_sheet *s, const pb_report *r, const pb_name_column *names, const pb_box *a,
+                       const pb_range *range, const double *left)
+{
+    bool prepared = false;
+    for (int i = 0; i < names->rows; i++) {
+        char text[PB_TICK_SIZE];
+        double total = total_memory(r, names->row[i]), y = 1 - (i + 0.5) / names->rows;
+        pb_sheet_write(s, a->left + (a->right - a->left) * pb_range_at(range, total) + 3,
+                       a->top + names->pitch * (i + 0.5), "left", s->small, PB_INK, pb_tick_text(text, total, "B", 3));
+        if (total <= left[i])
+            continue;
+        pb_text_add(&s->figure.commands,
+                    "set arrow from first %.9g, first %.6f to first %.9g, first %.6f nohead lw LW lc rgb '" PB_SOFT
+                    "'\n",
+                    left[i], y, total, y);
+        prepared = true;
+    }
+    pb_sheet_key(s, "memory.train.total");
+    if (prepared)
+        pb_text_add(&s->caption,
+                    " A line behind a bar: what the preparation before the first step needs is more than training.");
+}
+
 static void add_memory_panel(pb_sheet *s, const pb_report *r, const pb_name_column *names)
 {
     double line = pb_sheet_line_height(s), *left = pb_alloc((size_t)names->rows * sizeof *left);
     pb_box a = {names->left, s->y, s->width - 40, s->y + names->rows * names->pitch};
     pb_range range = {0, 0, false, false};
     for (int i = 0; i < names->rows; i++)
-        pb_range_widen(&range, sum_of_parts(r, names->row[i]));
+        pb_range_widen(&range, total_memory(r, names->row[i]));
     pb_text plots = {0};
     pb_names_write(s, names, s->y);
     pb_sheet_panel(s, &a, &(pb_panel_axis){&range, "training memory by class", "B"}, &(pb_panel_axis){NULL});
@@ -342,11 +362,7 @@ static void add_memory_panel(pb_sheet *s, const pb_report *r, const pb_name_colu
                         plots.length ? ", " : "", block, 0.36 / names->rows, 0.36 / names->rows, pb_shade[k]);
         pb_sheet_key(s, part[k].key);
     }
-    for (int i = 0; i < names->rows; i++) {
-        char text[PB_TICK_SIZE];
-        pb_sheet_write(s, a.left + (a.right - a.left) * pb_range_at(&range, left[i]) + 3,
-                       a.top + names->pitch * (i + 0.5), "left", s->small, PB_INK, pb_tick_text(text, left[i], "B", 3));
-    }
+    add_totals(s, r, names, &a, &range, left);
     pb_sheet_plot(s, plots.data);
     s->y = a.bottom + 2.8 * line;
     pb_text_free(&plots);
@@ -370,10 +386,10 @@ int pb_plot_memory(const pb_report *r, const pb_look *look, const char *folder)
     if (rows) {
         pb_name_column names = pb_names_of(&s, row, rows, 1.45);
         pb_sheet_legend(&s, entry, entries);
-        add_memory_panel(&s, r, &names);
         pb_text_add(&s.caption,
                     "Exact bytes of training by class, which the plan of the batches gives and the run is held to; the "
                     "same for every seed. The least on top.");
+        add_memory_panel(&s, r, &names);
         rc = pb_sheet_end(&s, folder);
     } else {
         pb_sheet_drop(&s);

@@ -227,6 +227,18 @@ static int count_fits(const pb_recommendation *v, pb_fit fit)
     return n;
 }
 
+/* The rows that fit and have the same score on validation: the first of them in the file is the chosen one. */
+static void list_ties(const pb_recommendation *v, const char *end, pb_text *out)
+{
+    double best = pb_report_score(v->report, v->best, PB_VALIDATION).middle;
+    int n = 0;
+    for (int i = 0; i < rows_of(v); i++)
+        if (i != v->best && v->fit[i] == PB_FIT_YES && pb_report_score(v->report, i, PB_VALIDATION).middle == best)
+            pb_text_add(out, "%s%s",
+                        n++ ? ", " : "As good on validation, and later in the file: ", v->report->row[i].row->label);
+    pb_text_add(out, "%s%s", n ? "." : "", n ? end : "");
+}
+
 /* "lora, dora": the rows whose difference to the chosen one on test has an interval that contains 0. */
 static void list_equals(const pb_recommendation *v, const char *end, pb_text *out)
 {
@@ -243,6 +255,7 @@ void pb_recommendation_certainty(const pb_recommendation *v, const char *end, pb
         pb_text_add(
             out, "It is the best of them in %.0f %% of %d bootstrap samples of %d seed%s and %d validation examples.%s",
             100 * v->share[v->best], v->resamples, v->seeds, v->seeds == 1 ? "" : "s", v->examples, end);
+    list_ties(v, end, out);
     list_equals(v, end, out);
 }
 

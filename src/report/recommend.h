@@ -49,8 +49,9 @@ void pb_recommendation_print(const pb_recommendation *v, FILE *out);
 /* Prints one JSON object for each row, one on a line. */
 void pb_recommendation_json(const pb_recommendation *v, FILE *out);
 
-/* Adds how sure the choice is: in which share of samples the chosen row is the best, and which rows the test split does
- * not tell apart from it.  Each sentence ends with `end`.  There must be a chosen row. */
+/* Adds how sure the choice is: in which share of samples the chosen row is the best, which rows are as good on
+ * validation, and which rows the test split does not tell apart from it.  Each sentence ends with `end`.  There must be
+ * a chosen row. */
 void pb_recommendation_certainty(const pb_recommendation *v, const char *end, pb_text *out);
 
 #endif

@@ -182,7 +182,14 @@ void pb_sheet_class_legend(pb_sheet *s, const bool has[PB_CATEGORIES])
 
 /* ---- panels ---------------------------------------------------------------------------------------------- */
 
-static void add_ticks(pb_sheet *s, const pb_panel_axis *axis, char which, double length)
+/* Returns whether the text of a tick would leave the sheet, below a horizontal axis from `left` on. */
+static bool leaves(const pb_sheet *s, const pb_panel_axis *axis, const pb_tick *tick, double left, double length)
+{
+    double x = left + length * pb_range_at(axis->scale, tick->at), half = pb_text_width(tick->text, s->small) / 2;
+    return x - half < 0 || x + half > s->width;
+}
+
+static void add_ticks(pb_sheet *s, const pb_panel_axis *axis, char which, double left, double length)
 {
     pb_text *t = &s->figure.commands;
     pb_tick tick[PB_TICKS];
@@ -197,8 +204,10 @@ static void add_ticks(pb_sheet *s, const pb_panel_axis *axis, char which, double
     if (!axis->scale)
         return;
     pb_text_add(t, "set %ctics (", which);
-    for (int i = 0; i < n; i++)
-        pb_text_add(t, "%s'%s' %.9g", i ? ", " : "", axis->bare ? "" : tick[i].text, tick[i].at);
+    for (int i = 0; i < n; i++) {
+        bool bare = axis->bare || (which == 'x' && leaves(s, axis, &tick[i], left, length));
+        pb_text_add(t, "%s'%s' %.9g", i ? ", " : "", bare ? "" : tick[i].text, tick[i].at);
+    }
     pb_text_add(t, ") nomirror out scale %g offset %s textcolor rgb '" PB_SOFT "' font F%d\n", axis->bare ? 0 : 0.4,
                 which == 'y' ? "0.6,0" : "0,0.4", font_of(s, s->small));
 }
@@ -210,8 +219,8 @@ void pb_sheet_panel(pb_sheet *s, const pb_box *a, const pb_panel_axis *x, const 
                 "set lmargin at screen X(%.2f)\nset rmargin at screen X(%.2f)\nset tmargin at screen Y(%.2f)\n"
                 "set bmargin at screen Y(%.2f)\nset border %d\n",
                 a->left, a->right, a->top, a->bottom, (x->scale && !x->bare) + 2 * (y->scale && !y->bare));
-    add_ticks(s, x, 'x', a->right - a->left);
-    add_ticks(s, y, 'y', a->bottom - a->top);
+    add_ticks(s, x, 'x', a->left, a->right - a->left);
+    add_ticks(s, y, 'y', a->top, a->bottom - a->top);
     if (x->name)
         pb_sheet_write_lines(s, (a->left + a->right) / 2, a->bottom + 2 * line, a->right - a->left + 30, "center",
                              s->small, PB_INK, x->name);

@@ -45,6 +45,12 @@ ok 'fits' prints 'chosen from 1 row that fits'
 ok 'nothing' run 1 recommend a.ini --db a.db --memory 1M
 ok 'fits at all' prints 'no row of a is known to fit\.$'
 
+validation head 'example = 5' 0.95
+validation null 'example = 9' 0.95
+ok 'a tie' run 0 recommend a.ini --db a.db --memory 200M
+ok 'is told' prints '^As good on validation, and later in the file: head\.$'
+validation null 'example IN (3, 7)' 0.9
+
 # A time decides only where its interval is on one side of the limit.
 ratio() { # ROW MIDDLE LOW HIGH
 	for end in ":$2" ".low:$3" ".high:$4"; do

@@ -60,11 +60,68 @@ if command -v tidy >/dev/null; then
 else
 	skip 'tidy is not installed: the page is not validated'
 fi
+# The texts of less contrast than 4.5 to 1 (WCAG AA) with what is behind them.
+pale=$(
+	tr '\n' ' ' <<'END'
+(() => {
+	const light = colour => {
+		const [r, g, b] = colour.match(/[\d.]+/g).slice(0, 3).map(x => (x /= 255) > 0.04045 ? ((x + 0.055) / 1.055) ** 2.4 : x / 12.92);
+		return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+	};
+	const ground = e => e.parentElement && /, 0\)$/.test(getComputedStyle(e).backgroundColor) ? ground(e.parentElement) : getComputedStyle(e).backgroundColor;
+	const bad = [], texts = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+	while (texts.nextNode()) {
+		const e = texts.currentNode.parentElement;
+		if (!texts.currentNode.data.trim() || e.closest('svg')) continue;
+		const [a, b] = [light(getComputedStyle(e).color), light(ground(e))].sort((x, y) => x - y);
+		if ((b + 0.05) / (a + 0.05) < 4.5) bad.push(texts.currentNode.data.trim());
+	}
+	return bad;
+})()
+END
+)
+names='[...document.querySelectorAll("#results tbody tr:not([hidden])")].map(r => r.cells[0].firstChild.data.trim()).join()'
+# Whether the values of column 1 fall.
+scores='[...document.querySelectorAll("#results tbody tr")].map(r => Number(r.cells[1].dataset.value)).every((x, i, all) => !i || x <= all[i - 1])'
+# shows NAME EXPECTED COMMAND..: what the page prints after these commands of a browser, which look_at runs.
+shows() {
+	printf '%s\n%s\n' "$1" "$2" >>expected
+	shift 2
+	printf '%s\n' 'say --' load "$@" >>commands
+}
+# Compares what the browser prints of all steps with what is expected of them.
+look_at() {
+	perl "$root/tests/browser.pl" "$1" <commands >shown 2>&1
+	local n=1 name expected
+	while read -r name && read -r expected; do
+		n=$((n + 1))
+		ok "$name" test "$(awk -v n=$n 'BEGIN { RS = "--\n" } NR == n { printf "%s", $0 }' shown)" = "$expected"
+	done <expected
+}
 if command -v chromium >/dev/null; then
-	timeout 60 chromium --headless --no-sandbox --disable-gpu --dump-dom "file://$PWD/page.html" >dom 2>log
-	ok 'a browser reads it' grep -q '<table id="results">' dom
-	ok 'and blocks nothing of it' test "$(grep -c 'Content Security Policy' log)" = 0
+	shows 'a browser shows the page, and blocks nothing of it' 104 'eval 104'
+	shows 'the best on top' true "eval $scores"
+	shows 'a click sorts by a cost, the least first' 'head,lora:<b>x,full' 'click #results th[title="storage.trainable"] button' "eval $names"
+	shows 'a second one turns the order round' 'full,lora:<b>x,head' 'click #results th[title="storage.trainable"] button' \
+		'click #results th[title="storage.trainable"] button' "eval $names"
+	shows 'a click on a score puts the best on top' true 'click #results th[title="accuracy.validation.accuracy"] button' \
+		"eval ${scores/cells\[1\]/cells[3]}"
+	shows 'words choose rows' '1 of 3 rows lora:<b>x' 'click #filter' 'type B>X lora' "eval document.getElementById('shown').textContent + ' ' + $names"
+	shows 'a phone does not scroll sideways' '[390,true]' 'size 390 844' \
+		'eval [document.documentElement.scrollWidth, document.querySelector(".wide").scrollWidth > document.querySelector(".wide").clientWidth]'
+	shows 'figures keep their size there' true 'size 390 844' \
+		'eval [...document.querySelectorAll("figure svg")].every(s => s.getBoundingClientRect().width == s.width.baseVal.value)'
+	shows 'a long table scrolls below its head' true \
+		'eval (w => { w.style.maxHeight = "7rem"; w.scrollTop = 60; return Math.abs(w.querySelector("th").getBoundingClientRect().y - w.getBoundingClientRect().y) < 2 })(document.querySelector(".wide"))'
+	shows 'no text is pale on a light screen' '[]' "eval $pale"
+	shows 'nor on a dark one' '[]' 'media prefers-color-scheme dark' "eval $pale"
+	shows 'where the ink of figures is light' 'invert(1) hue-rotate(180deg)' 'media prefers-color-scheme dark' \
+		'eval getComputedStyle(document.querySelector("figure svg")).filter'
+	shows 'print shows what is folded, in dark ink' '[0,"rgb(27, 31, 36)"]' 'media prefers-color-scheme dark' 'media print' \
+		'eval dispatchEvent(new Event("beforeprint")) && [document.querySelectorAll("details:not([open])").length, getComputedStyle(document.body).color]'
+	shows 'only marks have tooltips' 0 'eval [...document.querySelectorAll("svg title")].filter(t => t.parentElement.tagName != "circle").length'
+	look_at page.html
 else
-	skip 'chromium is not installed: no browser has read the page'
+	skip 'chromium is not installed: no browser has shown the page'
 fi
 finish
