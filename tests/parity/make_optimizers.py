@@ -65,8 +65,9 @@ def write(name, make, rate, decays):
     sequences, labels = make_training.texts()
     ids, mask = oracle.padded(sequences)
     batch = dict(input_ids=ids, attention_mask=mask, labels=torch.tensor(labels))
-    torch.manual_seed(make_training.SEED)
-    model = oracle.load_base(make_goldens.TINY, oracle.CLASSES).eval().double()
+    model = oracle.load_base(make_goldens.TINY, oracle.CLASSES)
+    oracle.randomise(model, "full", make_training.SEED, 0.1)
+    model.eval().double()
     for n, p in model.named_parameters():
         p.requires_grad = not n.endswith("key.bias")
     trained = {n: p for n, p in model.named_parameters() if p.requires_grad}

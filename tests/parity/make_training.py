@@ -12,10 +12,12 @@ A new method needs a line in CASES here, such as `"hra": Case(config(peft.HRACon
 tests/train/test_peft.c, `{.name = "hra"}`, and the folder that `make_training.py hra` writes.
 """
 
+import contextlib
 import copy
 import functools
 import json
 import sys
+from unittest import mock
 
 import numpy as np
 import peft
@@ -36,11 +38,12 @@ STEPS, RATE, SEED = 20, 1e-3, 5
 class Case:
     """How PEFT wraps the model; what an adapter does between steps and adds to the loss, if it does anything; what of it
     stays; and the optimizer, by default AdamW.  The values at the start are normal with a deviation of 0.3 `scale`, and
-    `near` has the mean of tensors, by a part of their name, where it is not 0."""
+    `near` has the mean of tensors, by a part of their name, where it is not 0.  Buffers that PEFT draws, with `drawn` in their
+    name, are drawn so too: the last bits of torch's random numbers depend on the processor."""
 
-    def __init__(self, make, after_step=None, near=None, scale=1.0, frozen=None, optimizer=None, penalty=None):
+    def __init__(self, make, after_step=None, near=None, scale=1.0, frozen=None, optimizer=None, penalty=None, drawn=None):
         self.make, self.after_step, self.near, self.scale = make, after_step, near, scale
-        self.frozen, self.penalty = frozen, penalty
+        self.frozen, self.penalty, self.drawn = frozen, penalty, drawn
         self.optimizer = optimizer or (lambda model: adamw([p for p in model.parameters() if p.requires_grad]))
 
     def start(self, base, name, batch):
@@ -49,6 +52,10 @@ class Case:
         for n, p in model.named_parameters():
             if self.frozen and self.frozen in n:
                 p.requires_grad = False
+        rng = np.random.default_rng(SEED)
+        for n, x in model.named_buffers():
+            if self.drawn and self.drawn in n:
+                x.copy_(torch.from_numpy((0.3 * rng.standard_normal(x.shape)).astype(np.float32)))
         return model
 
 
@@ -71,12 +78,38 @@ class Residual(Case):
         return model
 
 
-def svd(weight, rank, last=False):
-    """u s and v^T of the largest or the last singular values, in 64 bits, with the signs of src/numeric/lapack.h."""
-    u, s, vt = torch.linalg.svd(weight.double(), full_matrices=False)
+def decompose(weight, full_matrices=False, torch_svd=torch.linalg.svd):
+    """u, s and v^T in 64 bits, with the signs of src/numeric/lapack.h."""
+    assert not full_matrices or weight.shape[0] == weight.shape[1]
+    u, s, vt = torch_svd(weight.double(), full_matrices=False)
     sign = vt[range(len(s)), vt.abs().argmax(dim=1)].sign()
+    return u * sign, s, vt * sign[:, None]
+
+
+def svd(weight, rank, last=False):
+    """u s and v^T of the largest or the last singular values, in 64 bits."""
+    u, s, vt = decompose(weight)
     part = slice(len(s) - rank, None) if last else slice(rank)
-    return ((u * s) * sign)[:, part], (vt * sign[:, None])[part]
+    return (u * s)[:, part], vt[part]
+
+
+def decompose_lowrank(weight, q=6, niter=2, M=None):
+    u, s, vt = decompose(weight)
+    return u[:, :q], s[:q], vt[:q].T
+
+
+@contextlib.contextmanager
+def exact_decompositions():
+    """PEFT decomposes in 32 bits, and the rounding depends on the processor (MKL_CBWR=COMPATIBLE has that of an old one);
+    svd_lowrank multiplies by random numbers, whose last bits do too.  Inside, all of it is computed in 64 bits and rounded
+    once, so that the start of an adapter is a function of the weights."""
+
+    def rounding(exact):
+        return lambda x, *more, **named: tuple(factor.to(x.dtype) for factor in exact(x.double(), *more, **named))
+
+    with mock.patch.multiple(torch.linalg, svd=rounding(decompose), qr=rounding(torch.linalg.qr)), \
+            mock.patch.object(torch, "svd_lowrank", rounding(decompose_lowrank)):
+        yield
 
 
 class Kasa(Case):
@@ -233,7 +266,7 @@ class Pvera(Case):
     WEIGHT = 0.3
 
     def __init__(self, make):
-        super().__init__(make, penalty=lambda model: self.WEIGHT * sum(self.divergence.values()))
+        super().__init__(make, penalty=lambda model: self.WEIGHT * sum(self.divergence.values()), drawn="pvera_")
 
     def start(self, base, name, batch):
         model, self.divergence = super().start(base, name, batch), {}
@@ -281,7 +314,7 @@ CASES = {
     "lora": Case(lora()),
     "rslora": Case(lora(use_rslora=True)),
     "dora": Case(lora(use_dora=True)),
-    "lora-ga": LoraGa(lora(r=4, init_lora_weights="lora_ga", lora_ga_config=LoraGAConfig())),
+    "lora-ga": LoraGa(lora(init_lora_weights="lora_ga", lora_ga_config=LoraGAConfig())),
     "lora-plus": Case(lora(), optimizer=lora_plus),
     "lora-fa": Case(lora(), frozen="lora_A"),
     "riemannian": Case(lora(), optimizer=riemannian),
@@ -289,7 +322,7 @@ CASES = {
     "olora": Residual(lora(init_lora_weights="olora")),
     "mica": Case(lora(init_lora_weights="mica"), frozen="lora_B"),
     "kasa": Kasa(lora(kasa_config=KasaConfig(beta=0.2, gamma=0.1)), penalty=kasa_penalty),
-    "tinylora": Case(config(peft.TinyLoraConfig, r=2, u=5, weight_tying=1.0)),
+    "tinylora": Case(config(peft.TinyLoraConfig, r=2, u=5, weight_tying=1.0), drawn="tinylora_P"),
     "psoft": Psoft(config(peft.PsoftConfig, r=3, psoft_alpha=3), near={"vector_": 1}),
     "osf": Osf(config(peft.OSFConfig, effective_rank=0.75, target_modules=["query", "intermediate.dense", "output.dense"])),
     "adamss": Adamss(config(peft.AdamssConfig, r=16, num_subspaces=1, subspace_rank=2)),
@@ -307,8 +340,12 @@ CASES = {
     "fourierft": FourierFt(
         config(peft.FourierFTConfig, n_frequency=30, scaling=40.0, target_modules=["query", "intermediate.dense"])
     ),
+    "fourierft-pattern": FourierFt(
+        config(peft.FourierFTConfig, n_frequency=30, scaling=40.0, target_modules=["query", "intermediate.dense"],
+               n_frequency_pattern={"intermediate.dense": 20})
+    ),
     "waveft": Case(config(peft.WaveFTConfig, n_frequency=30, target_modules=["query", "intermediate.dense"])),
-    "vera": Case(config(peft.VeraConfig, r=5, target_modules=["query", "intermediate.dense"])),
+    "vera": Case(config(peft.VeraConfig, r=5, target_modules=["query", "intermediate.dense"]), drawn="vera_"),
     "pvera": Pvera(config(peft.PveraConfig, r=5, target_modules=["query", "intermediate.dense"])),
     "vblora": Case(
         config(peft.VBLoRAConfig, r=3, num_vectors=5, vector_length=8, target_modules=["query", "intermediate.dense"])
@@ -382,7 +419,8 @@ def write(name, case):
     ids, mask = oracle.padded(sequences)
     batch = dict(input_ids=ids, attention_mask=mask, labels=torch.tensor(labels))
     torch.manual_seed(SEED)
-    model = case.start(oracle.load_base(make_goldens.TINY, oracle.CLASSES), name, batch)
+    with exact_decompositions():
+        model = case.start(oracle.load_base(make_goldens.TINY, oracle.CLASSES), name, batch)
     save_start(model.eval(), OUT / name)
     model.double()
     lines = [f"ids {i} {' '.join(map(str, s))}\n" for i, s in enumerate(sequences)]

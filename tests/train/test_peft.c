@@ -50,6 +50,7 @@ static const method_case cases[] = {
     {.name = "boft"},
     {.name = "c3a"},
     {.name = "fourierft"},
+    {.name = "fourierft-pattern"},
     {.name = "waveft"},
     {.name = "vera"},
     {.name = "pvera", .option = {"sample", "divergence"}, .value = {"fixed", "0.3"}}, /* a known noise */
@@ -66,7 +67,7 @@ static const method_case cases[] = {
     {.name = "road"},
     {.name = "road-2"},
     {.name = "road-4"},
-    {.name = "lora-ga", .spec = "lora-ga:rank=4,alpha=3", .stored_as = "lora"},
+    {.name = "lora-ga", .spec = "lora-ga:rank=2,alpha=3", .stored_as = "lora"},
     {.name = "lora-plus", .spec = "lora-plus:rank=2,alpha=3", .stored_as = "lora"},
     {.name = "lora-fa", .spec = "lora-fa:rank=2,alpha=3", .stored_as = "lora"},
     {.name = "riemannian", .spec = "riemannian:rank=2,alpha=3", .stored_as = "lora"},
@@ -343,7 +344,7 @@ static double dot(vector a, vector b)
 
 /* PEFT leaves the rows of A as they are and multiplies column i of B by its singular value, where the paper scales both
  * alike: the directions are compared, and the signs are open.  The gradient of layer.1.attn.q has rank 5, that of the
- * five rows which the head reads: three of the eight directions are any of their space. */
+ * five rows which the head reads, so that with rank 2 none of the four directions is any of a space. */
 TEST(lora_ga_starts_in_the_directions_of_peft)
 {
     const method_case *what = case_of("lora-ga");
@@ -356,16 +357,14 @@ TEST(lora_ga_starts_in_the_directions_of_peft)
     for (int i = 0; i < pb_model_params(ours.f.model); i++) {
         const pb_param *p = pb_model_param(ours.f.model, i), *q = pb_model_param(theirs.f.model, i);
         bool row = pb_ends_in(p->name, ".lora-ga.A"), column = pb_ends_in(p->name, ".lora-ga.B");
-        for (int k = 0; k < 4 && (row || column); k++) {
+        for (int k = 0; k < 2 && (row || column); k++) {
             vector a = vector_of(p, k, row), b = vector_of(q, k, row);
-            if (dot(b, b) < 1e-12) /* a singular value of 0 */
-                continue;
             worst = fmax(worst, 1 - fabs(dot(a, b)) / sqrt(dot(a, a) * dot(b, b)));
             compared++;
         }
     }
-    CHECK_INT(compared, 2 * 2 * 2 * 4 - 3); /* layers, projections, A and B, rank */
-    CHECK(worst <= 1e-8);                   /* PEFT decomposes in 32 bits */
+    CHECK_INT(compared, 2 * 2 * 2 * 2);                                /* layers, projections, A and B, rank */
+    CHECK(worst <= (sizeof(pb_real) < sizeof(double) ? 1e-8 : 1e-13)); /* the golden is rounded to 32 bits */
     printf("  lora-ga  directions of A and B: |cos| with PEFT's is at least 1 - %.1e\n", worst);
     close_run(&theirs);
     close_run(&ours);
@@ -396,8 +395,8 @@ static double product_difference(const run *ours, const run *theirs, const pb_si
     return worst / largest;
 }
 
-/* The signs of the vectors are open, their products are not.  PEFT decomposes in 32 bits, and so does this program in
- * single precision: the rounding depends on the processor's kernels. */
+/* The signs of the vectors are open, their products are not.  The golden is decomposed in double and rounded to 32 bits,
+ * but in single precision this program decomposes in them: the rounding depends on the processor's kernels. */
 TEST(pissa_and_olora_start_as_in_peft)
 {
     static const char *const names[] = {"pissa", "olora"};
@@ -412,7 +411,7 @@ TEST(pissa_and_olora_start_as_in_peft)
             if (s->w && pb_model_targets(ours.f.model, 0, s))
                 worst = fmax(worst, product_difference(&ours, &theirs, s));
         }
-        CHECK(worst <= 3e-5);
+        CHECK(worst <= (sizeof(pb_real) < sizeof(double) ? 3e-5 : 3e-7));
         printf("  %-8s B A at the start is off by %.1e\n", names[i], worst);
         close_run(&theirs);
         close_run(&ours);
