@@ -200,7 +200,7 @@ def far(a, b):
     """The difference relative to b."""
     if a is None or b is None:
         return 0.0 if a == b else math.inf
-    return abs(a - b) / (abs(b) or 1)
+    return abs(a - b) / (abs(b) or 1) if math.isfinite(a) else math.inf
 
 
 def compare(name, program, corpus, forms):

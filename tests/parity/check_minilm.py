@@ -77,6 +77,8 @@ def distance(got, want, scale=None):
         return float("inf")
     far = np.linalg.norm(got.astype(np.float64).ravel() - want.ravel())
     size = np.linalg.norm(want) if scale is None else scale
+    if not np.isfinite(far):  # NaN would be found in no comparison
+        return float("inf")
     return far / size if size > 0 else (0.0 if far == 0 else float("inf"))
 
 

@@ -32,18 +32,25 @@ def ours(program, model, sequences, *more):
 
 @torch.no_grad()
 def theirs(model, sequences):
-    return [model(input_ids=torch.tensor([s]), attention_mask=torch.ones(1, len(s), dtype=torch.long)).logits[0].double()
-            .reshape(-1, model(input_ids=torch.tensor([s])).logits.shape[-1]) for s in sequences]
+    """The logits of each sequence, or of the choices of each question, a row for each position that has some."""
+    every = [model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits for ids in (torch.tensor([s]) for s in sequences)]
+    return [logits[0].double().reshape(-1, logits.shape[-1]) for logits in every]
 
 
 def worst(a, b):
-    return max(float((x - y).abs().max() / y.abs().max()) for x, y in zip(a, b, strict=True))
+    """NaN, which no comparison would see, is infinite."""
+    return float(torch.stack([(x - y).abs().max() / y.abs().max() for x, y in zip(a, b, strict=True)]).nan_to_num(torch.inf).max())
 
 
-def check(program, label, folder, model, sequences=None):
+def worst_of_choices(a, b):
+    """A question has few logits, which may all be near zero: the largest of all questions is the scale."""
+    return worst(*([torch.cat([x.reshape(-1) for x in logits])] for logits in (a, b)))
+
+
+def check(program, label, folder, model, sequences=None, distance=worst):
     sequences = sequences or families.sequences()
     try:
-        error = worst(ours(program, folder, sequences), theirs(model, sequences))
+        error = distance(ours(program, folder, sequences), theirs(model, sequences))
     except (RuntimeError, ValueError) as problem:
         print(f"FAILED {label:24} {problem}")
         return False
@@ -69,7 +76,8 @@ def main():
     with tempfile.TemporaryDirectory() as place:
         for name in wanted:
             folder = pathlib.Path(place) / name
-            good.append(check(program, name, folder, families.save(name, folder)))
+            good.append(check(program, name, folder, families.save(name, folder), families.inputs(name),
+                              worst_of_choices if families.is_choices(name) else worst))
         if not sys.argv[2:]:
             folder = pathlib.Path(place) / "sharded"
             good.append(check(program, "llama, sharded", folder, families.save("llama", folder, max_shard_size="20KB")))

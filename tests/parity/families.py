@@ -88,3 +88,14 @@ def sequences(seed=5, count=12, longest=40):
     generator = torch.Generator().manual_seed(seed)
     lengths = torch.linspace(1, longest, count).long()
     return [torch.randint(3, VOCAB, (int(n),), generator=generator).tolist() for n in lengths]
+
+
+def is_choices(name):
+    return MODELS[name][2].endswith("MultipleChoice")
+
+
+def inputs(name, longest=40):
+    """Sequences; for multiple choice questions with two of them as choices, of one length, so that there is no padding."""
+    texts = sequences(longest=longest)
+    pairs = [(a, b, min(len(a), len(b))) for a, b in zip(texts[::2], texts[1::2])]
+    return [[a[:n], b[:n]] for a, b, n in pairs] if is_choices(name) else texts
