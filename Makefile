@@ -148,23 +148,26 @@ docs: $(BUILD)/peftbench ## writes docs/methods.md from the plugins
 	@$(BUILD)/peftbench list --markdown >docs/methods.md
 
 CLAIMS = $(sort $(wildcard experiments/claims/*.tsv))
-CLAIMED = claims/methods claims/inference combine rank intrinsic-dimension data-size prefix-length prompting
-CLAIMS_DB = results/claims.db
-claims: $(CLAIMS_DB) $(BUILD)/peftbench ## writes docs/claims.md: the verdicts of results/claims.db on experiments/claims
+CLAIMED = claims/methods claims/inference claims/micro-batch serving combine rank intrinsic-dimension data-size prefix-length prompting
+CLAIMS_DB = $(firstword $(wildcard results/claims.db) build/results/claims.db)
+claims: $(CLAIMS_DB) $(BUILD)/peftbench ## writes docs/claims.md: the verdicts of stored runs on experiments/claims
 	@$(BUILD)/peftbench claims $(CLAIMS) --db $(CLAIMS_DB) --any-version --threads 2 --out docs/claims.md
 claims/run: $(BUILD)/peftbench ## trains what these claims need (hours), and writes docs/claims.md
-	@for e in $(CLAIMED); do $(BUILD)/peftbench run experiments/$$e.ini --db $(CLAIMS_DB) || exit 1; done
+	@for e in $(CLAIMED); do $(BUILD)/peftbench run experiments/$$e.ini --db results/claims.db || exit 1; done
 	@$(MAKE) claims
-$(CLAIMS_DB):
-	@echo "$@ is missing, by which claims are judged: \`make claims/run\` makes it (hours)" >&2; exit 1
+build/results/%.db: results/%.db.xz
+	@mkdir -p $(@D)
+	xz -dc $< >$@.new && mv $@.new $@
 
 figures: $(BUILD)/peftbench ## draws the figures and writes the tables of the documentation from the databases in results/
 	@tools/figures.pl
 
 # The experiments of docs/experiments.md, docs/retention.md and docs/zoo.md with the small models and shipped data.
-STUDIES = retention prefix-length rank combine data-size tune prompting describe zoo-pico
+STUDIES = retention tune targets describe e2e zoo-pico zoo-describe
 results: $(BUILD)/peftbench ## runs the experiments of the documentation again, into results/ (takes hours)
 	@for x in $(STUDIES); do $(BUILD)/peftbench run experiments/$$x.ini --db results/$$x.db || exit 1; done
+	@$(MAKE) claims/run
+	@tools/pack.sh $(filter-out retention,$(STUDIES)) claims
 
 check: ## compilers, sanitizers, clang-tidy, format, and the rules of code and documentation
 	@tools/setup.sh check

@@ -1,14 +1,18 @@
 #!/usr/bin/perl
 # Redraws the figures and tables of the documentation whose results are in results/, from these databases alone.
 #
-#   <!-- figure results/NAME.db FIGURE -->    the next line is an image beside the page, which is drawn
-#   <!-- table results/NAME.db OPTIONS -->    the next block of code is what `peftbench table` prints
+#   <!-- figure results/NAME.db[:EXPERIMENT] FIGURE -->   the next line is an image beside the page, which is drawn
+#   <!-- table results/NAME.db[:EXPERIMENT] OPTIONS -->   the next block of code or table in Markdown is what
+#                                                         `peftbench table` prints
+#
+# A database that is stored as NAME.db.xz is unpacked into build/results/.
 #
 #   tools/figures.pl           draws and writes
 #   tools/figures.pl --check   exit 1: a table or the data of a figure is not that of its database; writes nothing
 use strict;
 use warnings;
 use File::Copy;
+use File::Path 'make_path';
 use File::Temp 'tempdir';
 use FindBin;
 chdir "$FindBin::Bin/.." or die;
@@ -19,9 +23,24 @@ my ($drawn, $bad) = (0, 0);
 
 sub slurp { local (@ARGV, $/) = @_; my $text = <>; $text }
 
+# The argument that stands for a database of results/, after it was unpacked.
+sub unpacked {
+	my ($database) = @_;
+	my ($file, $rest) = $database =~ m{^results/(\w[\w.-]*\.db)(:[\w:=.-]+)?$} or die "$database: no database of results/\n";
+	my ($packed, $plain) = ("results/$file.xz", "build/results/$file");
+	return $database unless -e $packed;
+	if (!-e $plain || -M $plain > -M $packed) {
+		make_path('build/results');
+		system("xz -dc $packed >$plain.new") == 0 && rename "$plain.new", $plain or die "$packed: cannot be unpacked\n";
+	}
+	return $plain . ($rest // '');
+}
+
 sub table {
 	my ($page, $database, $options, $is) = @_;
-	my $table = `$program table $database $options` // '';
+	my $format = $is =~ /^\|/ ? '--format markdown' : '';
+	my $from = unpacked($database);
+	my $table = `$program table $from $options $format` // '';
 	die "$page: $database: no table\n" if $?;
 	$table =~ s/ +$//mg;
 	++$drawn;
@@ -35,7 +54,7 @@ sub figure {
 	my ($page, $database, $figure, $image) = @_;
 	my $folder = tempdir(CLEANUP => 1);
 	my $target = ($page =~ s{[^/]*$}{}r) . $image;
-	system($program, 'plot', $database, '--figure', $figure, '--format', 'svg', '--out', $folder) == 0
+	system($program, 'plot', unpacked($database), '--figure', $figure, '--format', 'svg', '--out', $folder) == 0
 		or die "$page: $database: no figure '$figure'\n";
 	++$drawn;
 	if (!$check) {
@@ -48,7 +67,8 @@ sub figure {
 
 for my $page ('README.md', glob 'docs/*.md') {
 	my $text = my $was = slurp($page);
-	$text =~ s{(<!-- table (\S+) ?(.*?) -->\n+```\n)(.*?)(```\n)}{$1 . table($page, $2, $3, $4) . $5}gse;
+	$text =~ s{(<!-- table (\S+) ?([^\n]*?) -->\n+```\n)(.*?)(```\n)}{$1 . table($page, $2, $3, $4) . $5}gse;
+	$text =~ s{(<!-- table (\S+) ?(.*?) -->\n+)((?:\|.*\n)+)}{$1 . table($page, $2, $3, $4)}ge;
 	figure($page, $1, $2, $3) while $text =~ m{<!-- figure (\S+) (\S+) -->\n!\[[^\]]*\]\(([^)]*)\)}g;
 	next if $check || $text eq $was;
 	open my $out, '>', $page or die "$page: $!\n";

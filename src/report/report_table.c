@@ -127,16 +127,16 @@ static int refuse_column(const pb_report *r, const char *key)
     return pb_error_prefix("--columns");
 }
 
-/* Fills a column with the mean of a value of whole runs, such as storage.rank.  Returns whether a row has it. */
+/* Fills a column with the mean of a value, such as storage.rank or accuracy.test.nist.  Returns whether a row has it. */
 static bool fill_value(const pb_report *r, const pb_grid *g, int column, const char *key)
 {
     bool known = false;
     for (int i = 0; i < r->experiment->rows; i++) {
-        double mean = pb_report_value(r, i, -1, key).middle;
+        double mean = pb_report_value(r, i, pb_report_split(key), key).middle;
         known = known || !isnan(mean);
         char **cell = pb_grid_at(g, i + 1, column);
         free(*cell);
-        *cell = isnan(mean) ? pb_strdup("-") : pb_format("%.10g", mean);
+        *cell = isnan(mean) ? pb_strdup("-") : pb_format(mean == floor(mean) ? "%.10g" : "%.4g", mean);
     }
     return known;
 }

@@ -76,6 +76,8 @@ ok 'values of runs' run 0 table rows.ini --db rows.db --columns lora.rank,storag
 ok 'have their keys' prints '^method +lora\.rank +storage\.changed +storage\.rank +trainable'
 ok 'and the rank of what LoRA changes' prints '^lora:[^ ]* +([0-9]+) +[0-9]+ +\1 '
 ok 'a row without a value' prints '^head +- +0 +- '
+ok 'a score' run 0 table rows.ini --db rows.db --columns accuracy.test.macro_f1
+ok 'has four digits' prints '^lora:[^ ]* +[01](\.[0-9]{1,4})? '
 ok 'a setting of no row' run 2 table rows.ini --db rows.db --columns lora.rnk
 ok 'is named' says "--columns: no setting 'lora.rnk'; did you mean 'lora.rank'?"
 ok 'JSON has them all' run 0 table rows.ini --db rows.db --json
