@@ -37,7 +37,7 @@ sub complain {
 sub exists_path {
 	my ($path) = @_;
 	$path =~ s/[.:,]+$//;
-	return 1 if $path =~ m{^(models/(minilm|smollm2|SmolLM2)|results/peftbench\.db|experiments/NAME|plots/)} || -e $path;
+	return 1 if $path =~ m{^(models/(minilm|smollm2|SmolLM2)|results/peftbench\.db|experiments/NAME|plots/)} || -e $path || -e "$path.xz";
 	(my $pattern = $path) =~ s/(?<![a-zA-Z0-9])[A-Z][A-Z_]+(?![a-zA-Z0-9])/*/g;
 	return $pattern =~ /\*/ && grep { -e } glob $pattern;
 }
