@@ -32,6 +32,8 @@ static void add_legend(pb_sheet *s, const pb_lines *l)
     bool has[PB_CATEGORIES] = {false};
     for (int i = 0; i < l->lines; i++)
         has[l->line[i].category] = true;
+    for (int i = 0; i < l->levels; i++)
+        has[l->level[i].category] = true;
     pb_sheet_class_legend(s, has);
 }
 
@@ -319,9 +321,7 @@ static int draw_panels(pb_sheet *s, pb_lines *l, int n, const char *folder)
         if (l[i].lines)
             has[shown++] = &l[i];
     bool wide = shown * 150 <= s->width, few = shown && pb_lines_are_few(has[0]);
-    double names = 0, y = s->y;
-    for (int i = 0; shown && i < has[0]->lines; i++)
-        names = fmax(names, fmin(pb_text_width(has[0]->line[i].label, s->small), 0.25 * s->width) + 6);
+    double names = shown ? pb_lines_room(s, has[0]) - PB_LINES_MARGIN : 0, y = s->y;
     for (int i = 0; i < shown; i++) {
         bool last = i == shown - 1;
         double each = (s->width - names) / shown;
@@ -443,7 +443,7 @@ static void read_sweep(const axis *a, pb_lines *l)
     for (int i = 0; i < e->rows; i++) {
         pb_interval v = pb_report_measured(a->report, i, l->key);
         if (isnan(a->x[i]) && !isnan(v.middle))
-            l->level[l->levels++] = v.middle;
+            l->level[l->levels++] = (pb_level){e->row[i].label, pb_row_category(&e->row[i]), v.middle};
         if (!begins_line(a, i))
             continue;
         pb_line *line = pb_lines_add(l, a->name[i], pb_row_category(&e->row[i]), e->rows);
@@ -477,7 +477,7 @@ int pb_plot_sweep(const pb_report *r, const pb_look *look, const char *folder)
         read_sweep(&a, &l[i]);
     }
     add_legend(&s, &l[0]);
-    pb_text_add(&s.caption, "Against %s; rows without this setting are the grey lines over the whole width.",
+    pb_text_add(&s.caption, "Against %s; rows without this setting are the lines over the whole width.",
                 pb_visible(e->axis));
     pb_sheet_caption_scores(&s);
     int rc = draw_panels(&s, l, (int)PB_COUNT(l), folder);

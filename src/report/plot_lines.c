@@ -11,6 +11,7 @@
 #define GAP 10.0        /* between small panels */
 #define BAND 0.25       /* tint of a band */
 #define MARKED 20       /* lines of fewer points have marks on them */
+#define BESIDE 1.6      /* between the intervals of two lines at one x */
 #define LABEL_ROOM 0.32 /* most of the width that names at the ends of lines take */
 
 /* ---- lines --------------------------------------------------------------------------------------------------- */
@@ -75,7 +76,7 @@ static pb_range range_of_y(const pb_lines *l)
         for (int k = 0; k < l->line[i].n; k++)
             pb_range_widen(&s, l->line[i].v[k].middle);
     for (int i = 0; i < l->levels; i++)
-        pb_range_widen(&s, l->level[i]);
+        pb_range_widen(&s, l->level[i].y);
     s.log = s.low > 0 && s.high / s.low > LONG;
     double beyond = (s.high - s.low) / 2, least = s.low - beyond, most = s.high + beyond;
     for (int i = 0; i < l->lines && !s.log; i++)
@@ -147,43 +148,83 @@ static void add_data(pb_sheet *s, const pb_lines *l)
 
 /* ---- all lines in one panel ---------------------------------------------------------------------------------- */
 
-/* Writes the names of the lines beside their ends, with a thin line to each that had to move. */
+/* A name at the right of a panel, and the end of the line that it names. */
+typedef struct end_name {
+    const char *label;
+    int category;
+    double x, y;
+} end_name;
+
+/* Collects the ends of the lines and of the levels.  Returns their number. */
+static int collect_ends(const pb_lines *l, const pb_box *a, const pb_range *x, const pb_range *y, end_name *end)
+{
+    int n = 0;
+    for (int i = 0; i < l->lines; i++) {
+        const pb_line *of = &l->line[i];
+        if (of->n)
+            end[n++] = (end_name){of->label, of->category,
+                                  a->left + (a->right - a->left) * pb_range_at(x, of->x[of->n - 1]),
+                                  pb_range_at(y, of->v[of->n - 1].middle)};
+    }
+    for (int i = 0; i < l->levels; i++)
+        end[n++] = (end_name){l->level[i].label, l->level[i].category, a->right, pb_range_at(y, l->level[i].y)};
+    for (int i = 0; i < n; i++)
+        end[i].y = a->bottom + (a->top - a->bottom) * fmin(fmax(end[i].y, 0), 1);
+    return n;
+}
+
+/* Writes the names of the lines beside their ends, with a thin line to each. */
 static void add_names(pb_sheet *s, const pb_lines *l, const pb_box *a, const pb_range *x, const pb_range *y,
                       double room)
 {
-    double height = s->small * 1.15, *at = pb_alloc((size_t)(l->lines + 1) * sizeof *at);
-    double *wanted = pb_alloc((size_t)(l->lines + 1) * sizeof *wanted);
-    for (int i = 0; i < l->lines; i++) {
-        const pb_line *line = &l->line[i];
-        double share = line->n ? pb_range_at(y, line->v[line->n - 1].middle) : 0;
-        at[i] = wanted[i] = a->bottom + (a->top - a->bottom) * fmin(fmax(share, 0), 1);
-    }
-    pb_labels_spread(at, l->lines, height, a->top - height / 2, a->bottom + height / 2);
-    for (int i = 0; i < l->lines; i++) {
-        const pb_line *line = &l->line[i];
-        char *name = pb_text_fit(line->label, s->small, room - 15);
-        double end = a->left + (a->right - a->left) * pb_range_at(x, line->x[line->n - 1]);
-        pb_sheet_line(s, end + 3, wanted[i], a->right + 10, at[i], 0.4, "#909090");
-        pb_sheet_write(s, a->right + 12, at[i], "left", s->small, pb_class_colour[line->category], name);
+    size_t most = (size_t)(l->lines + l->levels) + 1;
+    end_name *end = pb_alloc(most * sizeof *end);
+    double height = s->small * 1.15, *at = pb_alloc(most * sizeof *at);
+    int n = collect_ends(l, a, x, y, end);
+    for (int i = 0; i < n; i++)
+        at[i] = end[i].y;
+    pb_labels_spread(at, n, height, a->top - height / 2, a->bottom + height / 2);
+    for (int i = 0; i < n; i++) {
+        char *name = pb_text_fit(end[i].label, s->small, room - 15);
+        pb_sheet_line(s, end[i].x + (end[i].x < a->right ? 3 : 1), end[i].y, a->right + 10, at[i], 0.4, "#909090");
+        pb_sheet_write(s, a->right + 12, at[i], "left", s->small, pb_class_colour[end[i].category], name);
         free(name);
     }
     free(at);
-    free(wanted);
+    free(end);
+}
+
+double pb_lines_room(const pb_sheet *s, const pb_lines *l)
+{
+    double room = PB_LINES_MARGIN;
+    for (int i = 0; i < l->lines + l->levels; i++) {
+        const char *label = i < l->lines ? l->line[i].label : l->level[i - l->lines].label;
+        room = fmax(room, fmin(pb_text_width(label, s->small), LABEL_ROOM * s->width) + 16);
+    }
+    return room;
+}
+
+/* The intervals of several lines at one x stand beside one another. */
+static void add_intervals(pb_sheet *s, const pb_lines *l, int i, const pb_box *a, const pb_range *x, const pb_range *y)
+{
+    const pb_line *of = &l->line[i];
+    double beside = BESIDE * (i - (l->lines - 1) / 2.0);
+    for (int k = 0; !l->band && k < of->n; k++)
+        pb_sheet_interval(s, a, y, false, a->left + (a->right - a->left) * pb_range_at(x, of->x[k]) + beside, of->v[k],
+                          pb_class_colour[of->category]);
 }
 
 double pb_lines_draw(pb_sheet *s, const pb_lines *l, double left, double right, bool named)
 {
-    double line = pb_sheet_line_height(s), room = 8, scale = 4.2 * s->small;
-    for (int i = 0; named && i < l->lines; i++)
-        room = fmax(room, fmin(pb_text_width(l->line[i].label, s->small), LABEL_ROOM * s->width) + 16);
+    double line = pb_sheet_line_height(s), room = named ? pb_lines_room(s, l) : PB_LINES_MARGIN, scale = 4.2 * s->small;
     pb_box a = {left + scale, s->y + 1.5 * line, right - room, 0};
     a.bottom = a.top + fmin(0.75 * (a.right - a.left), 0.42 * s->width);
     pb_range x = range_of_x(l), y = range_of_y(l);
     pb_sheet_write(s, left + 3, s->y + line / 2, "left", s->small, PB_INK, l->y_name);
     pb_sheet_panel(s, &a, &(pb_panel_axis){&x, l->x_name, ""}, &(pb_panel_axis){&y, NULL, l->unit});
     for (int i = 0; i < l->levels; i++) {
-        double level = a.bottom + (a.top - a.bottom) * pb_range_at(&y, l->level[i]);
-        pb_sheet_line(s, a.left, level, a.right, level, 0.6, PB_SOFT);
+        double level = a.bottom + (a.top - a.bottom) * pb_range_at(&y, l->level[i].y);
+        pb_sheet_line(s, a.left, level, a.right, level, 0.6, pb_class_colour[l->level[i].category]);
     }
     pb_text bands = {0}, plots = {0};
     int dash[PB_CATEGORIES] = {0};
@@ -192,9 +233,7 @@ double pb_lines_draw(pb_sheet *s, const pb_lines *l, double left, double right, 
         int block = add_block(s, of, &y);
         if (l->band)
             plot_band(&bands, block, of->category);
-        for (int k = 0; !l->band && k < of->n; k++)
-            pb_sheet_interval(s, &a, &y, false, a.left + (a.right - a.left) * pb_range_at(&x, of->x[k]), of->v[k],
-                              pb_class_colour[of->category]);
+        add_intervals(s, l, i, &a, &x, &y);
         plot_line(&plots, block, of, pb_dash[dash[of->category]++ % PB_DASHES]);
         add_tips(s, l, of, &a, &x, &y);
     }

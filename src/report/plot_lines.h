@@ -13,6 +13,13 @@ typedef struct pb_line {
     pb_interval *v; /* [n] */
 } pb_line;
 
+/* The value of a row that does not have the axis: a thin line over the whole width. */
+typedef struct pb_level {
+    const char *label; /* the row's, which the experiment owns */
+    int category;
+    double y;
+} pb_level;
+
 /* A set of lines, which owns them. */
 typedef struct pb_lines {
     const char *x_name, *y_name, *unit; /* unit of y: "" or "B" */
@@ -23,7 +30,7 @@ typedef struct pb_lines {
     int baseline; /* index of the line that is dashed in every panel; -1: none */
     pb_line *line;
     int lines;
-    double *level; /* [levels] values of rows that do not have the axis: dashed lines over the whole width */
+    pb_level *level; /* [levels] */
     int levels;
 } pb_lines;
 
@@ -41,6 +48,11 @@ void pb_lines_free(pb_lines *l);
 
 /* Returns whether the lines are few enough for one panel. */
 bool pb_lines_are_few(const pb_lines *l);
+
+#define PB_LINES_MARGIN 8.0 /* at the right of a panel without names */
+
+/* Returns the width that the names at the right of a panel need. */
+double pb_lines_room(const pb_sheet *s, const pb_lines *l);
 
 /* Draws the lines in one panel between `left` and `right`, with their names at its right if `named`, at the first free
  * y of the sheet, which stays where it is.  Returns the y below the panel. */
