@@ -8,8 +8,9 @@ E2E_METRICS names a checkout of github.com/tuetschek/e2e-metrics (1b9c4d8), whos
 need it, and the comparison leaves bleu-e2e, nist, rouge-l and cider out where it is not set.  Compared are our own
 hypotheses of tests/golden/metrics and, if PEFTBENCH_DATA has e2e/, one reference of each of its test
 examples against the others; and the Treebank words of 20,000 sentences of each TEXT (.txt or .txt.xz) and of all
-E2E's texts, of which 99 % have to be equal.  Exact match, distinct-n and the slot errors have no program to be compared
-with: what is here follows their papers a second time.  Exit code 1 if a value differs by more than 1e-9 of itself.
+E2E's texts, of which 99 % have to be equal.  The last numbers of texts are those of lm-evaluation-harness (make_answers.py).
+Exact match, distinct-n and the slot errors have no program to be compared with: what is here follows their papers a second
+time.  Exit code 1 if a value differs by more than 1e-9 of itself.
 """
 
 import contextlib
@@ -27,6 +28,8 @@ import tempfile
 import unicodedata
 
 import sacrebleu.metrics
+
+import make_answers
 
 GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "golden" / "metrics"
 # Lines and the most references of each: whole, one reference each, few, one (with and without a match), no word.
@@ -90,6 +93,16 @@ def coco(corpus):
 def exact_match(corpus):
     each = [float(x["hypothesis"].strip() in [r.strip() for r in x["references"]]) for x in corpus]
     return result("exact-match", sum(each) / len(each), each)
+
+
+def answers(corpus):
+    """With the pattern {number}."""
+    def last(text):
+        return make_answers.number(make_answers.flexible(text))
+    said = [last(x["hypothesis"]) for x in corpus]
+    match = [float(a is not None and a in map(last, x["references"])) for a, x in zip(said, corpus)]
+    missing = [float(a is None) for a in said]
+    return [result(name, sum(each) / len(each), each) for name, each in (("answer-match", match), ("no-answer", missing))]
 
 
 def distinct(corpus, n):
@@ -205,7 +218,7 @@ def far(a, b):
 
 def compare(name, program, corpus, forms):
     bad, mine = False, ours(program, corpus, forms)
-    for r in theirs(corpus, forms):
+    for r in [*theirs(corpus, forms), *answers(corpus)]:
         m = mine[r["metric"]]
         apart = far(m["value"], r["value"])
         each = [far(a, b) for a, b in zip(m["each"], r["each"], strict=True)] if r["each"] else []

@@ -24,25 +24,42 @@ TEXTS = [
 ]
 
 
+OTHERS = ["18", "1000", "5", "12", "7", "0.5", "-5", "1,000,000"]
+
+
 def ignored(text):
     for expression in IGNORED:
         text = re.sub(expression, "", text)
     return text.lower()
 
 
+def strict(text):
+    match = re.search(STRICT, text)
+    return match and match.group(1)
+
+
+def flexible(text):
+    matches = ["".join(match) for match in re.findall(FLEXIBLE, text)]
+    return matches[-1] if matches else None
+
+
 def number(text):
-    plain = re.sub(r"\.$", "", text).replace(",", "").replace("$", "")
+    """None of None, and of a text that is no number."""
+    plain = re.sub(r"\.$", "", text or "").replace(",", "").replace("$", "")
     return str(Decimal(plain).normalize() + 0) if re.fullmatch(r"-?(\d+\.?\d*|\.\d+)", plain, re.ASCII) else None
 
 
-for text in TEXTS:
-    strict = re.search(STRICT, text)
-    flexible = ["".join(found) for found in re.findall(FLEXIBLE, text)]
-    found = {"strict": strict and strict.group(1), "flexible": flexible[-1] if flexible else None}
-    print(json.dumps({"text": text, **found, **{
-        f"{kind}_equal": [i for i, other in enumerate(["18", "1000", "5", "12", "7", "0.5", "-5", "1,000,000"])
-                          if found[kind] is not None and ignored(found[kind]) == ignored(other)] for kind in found},
-        **{f"{kind}_number": [i for i, other in enumerate(["18", "1000", "5", "12", "7", "0.5", "-5", "1,000,000"])
-                              if found[kind] is not None and number(found[kind]) is not None
-                              and Decimal(number(found[kind])) == Decimal(number(other))] for kind in found},
-        **{f"{kind}_none": found[kind] is None or number(found[kind]) is None for kind in found}}))
+def main():
+    for text in TEXTS:
+        found = {"strict": strict(text), "flexible": flexible(text)}
+        value = {kind: number(x) for kind, x in found.items()}
+        print(json.dumps({"text": text, **found, **{
+            f"{kind}_equal": [i for i, other in enumerate(OTHERS) if found[kind] is not None and ignored(found[kind]) == ignored(other)]
+            for kind in found}, **{
+            f"{kind}_number": [i for i, other in enumerate(OTHERS) if value[kind] is not None
+                               and Decimal(value[kind]) == Decimal(number(other))] for kind in found},
+            **{f"{kind}_none": value[kind] is None for kind in found}}))
+
+
+if __name__ == "__main__":
+    main()

@@ -59,6 +59,7 @@ int main(int argc, char **argv)
     }
     texts t = read_texts(argv[1]);
     t.set.forms = forms;
+    t.set.answer = "{number}";
     for (const pb_text_metric *const *m = pb_text_metrics; *m; m++)
         print_metric(*m, &t);
     free_texts(&t);
