@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/units.h"
-#include "driver/plan.h"
 #include "driver/run.h"
 #include "experiment/experiment_reader.h"
+#include "report/claim_plan.h"
 #include "report/claims.h"
 #include "report/report.h"
+#include "train/value_keys.h"
 
 /* An experiment that claims name, which is read once, and its stored runs, once a claim needs them. */
 typedef struct source {
@@ -128,131 +128,6 @@ static int row_of(const pb_experiment *e, const char *column, const char *label)
     return row ? (int)(row - e->row) : pb_experiment_refuse_row(e, column, label);
 }
 
-/* ---- plans ----------------------------------------------------------------------------------------------------- */
-
-/* A number of a plan, by its key. */
-typedef struct number {
-    const char *key;
-    double x;
-} number;
-
-static int find_number(const number *all, size_t n, const char *key, double *x)
-{
-    const char *names[32] = {0};
-    PB_CHECK(n < PB_COUNT(names));
-    for (size_t i = 0; i < n; i++) {
-        names[i] = all[i].key;
-        if (!strcmp(all[i].key, key)) {
-            *x = all[i].x;
-            return 0;
-        }
-    }
-    char *near = pb_did_you_mean(key, names);
-    pb_error("key: a plan has no number '%s'%s", key, near);
-    free(near);
-    return -1;
-}
-
-static int plan_number(const pb_experiment *e, const pb_cell *c, int tokens, const char *key, double *x)
-{
-    pb_cell_bill b;
-    if (pb_cell_plan(e, c, tokens, &b))
-        return -1;
-    const pb_footprint *f = &b.f;
-    const number all[] = {{"plan.trainable", (double)b.counts.trainable},
-                          {"plan.trained", (double)b.counts.trained},
-                          {"plan.added", (double)b.counts.added},
-                          {"plan.base", (double)b.counts.base},
-                          {"plan.head", (double)b.counts.head},
-                          {"plan.weights", (double)f->weights},
-                          {"plan.gradients", (double)f->gradients},
-                          {"plan.optimizer", (double)f->optimizer},
-                          {"plan.activations", (double)f->activations},
-                          {"plan.workspace", (double)f->workspace},
-                          {"plan.prepare", (double)pb_footprint_prepare(f)},
-                          {"plan.total", (double)pb_footprint_total(f)},
-                          {"plan.forward_flops", (double)f->effort.forward_flops},
-                          {"plan.backward_flops", (double)f->effort.backward_flops},
-                          {"plan.recompute_flops", (double)f->effort.recompute_flops},
-                          {"plan.train_flops", (double)pb_effort_flops(&f->effort)}};
-    return find_number(all, PB_COUNT(all), key, x);
-}
-
-static int device_number(const pb_experiment *e, const pb_cell *c, const pb_cell_device *d, const char *key, double *x)
-{
-    pb_device_bill b;
-    int fit[2] = {0};
-    if (pb_cell_device_plan(e, c, d, &b, fit))
-        return -1;
-    const number all[] = {{"device.trainable", (double)b.trainable},
-                          {"device.parameters", (double)b.parameters},
-                          {"device.weights", b.weights},
-                          {"device.master", b.master},
-                          {"device.gradients", b.gradients},
-                          {"device.optimizer", b.optimizer},
-                          {"device.activations", b.activations},
-                          {"device.total", b.total},
-                          {"device.file", b.file},
-                          {"device.flops_per_token", b.flops_per_token},
-                          {"device.max_batch", d->memory > 0 ? fit[0] : NAN},
-                          {"device.max_length", d->memory > 0 ? fit[1] : NAN}};
-    if (find_number(all, PB_COUNT(all), key, x))
-        return -1;
-    return isnan(*x) ? pb_error("plan: '%s' needs the memory of the device, such as memory=24G", key) : 0;
-}
-
-/* The settings of a plan: the number of tokens of each text, or the device. */
-typedef struct plan_settings {
-    pb_cell_device device;
-    int tokens;
-} plan_settings;
-
-static int set_plan(plan_settings *s, bool device, const char *name, const char *value)
-{
-    static const pb_option tokens[] = {
-        PB_OPTION(plan_settings, tokens, INT, "0", 1, 1e6, "tokens of each text; the data are not read"), {0}};
-    if (!device)
-        return pb_option_set(tokens, s, name, value);
-    if (!strcmp(name, "memory"))
-        return pb_parse_unit(value, &s->device.memory) ? pb_error("memory: want bytes such as 24G, got '%s'", value)
-                                                       : 0;
-    return pb_option_set(pb_device_table, &s->device.device, name, value);
-}
-
-/* Reads "tokens=128" or "precision=fp16 length=2048". */
-static int read_plan(const char *text, bool device, plan_settings *s)
-{
-    char *copy = pb_strdup(text), *rest = copy, *word;
-    int rc = 0;
-    *s = (plan_settings){.tokens = 0};
-    pb_option_defaults(pb_device_table, &s->device.device);
-    while (!rc && (word = strtok_r(rest, " ", &rest))) {
-        char *value = strchr(word, '=');
-        if (value)
-            *value++ = 0;
-        rc = value ? set_plan(s, device, word, value) : pb_error("want SETTING=VALUE, got '%s'", word);
-    }
-    free(copy);
-    return rc ? pb_error_prefix("plan") : 0;
-}
-
-static bool is_planned(const char *key)
-{
-    return pb_begins_with(key, "plan.") || pb_begins_with(key, "device.");
-}
-
-static int plan_value(const pb_experiment *e, int row, const char *key, const char *settings, double *x)
-{
-    const pb_cell *c = e->cell;
-    plan_settings s;
-    while (c->row != &e->row[row])
-        c++; /* the first setting and seed */
-    if (read_plan(settings, pb_begins_with(key, "device."), &s))
-        return -1;
-    return pb_begins_with(key, "device.") ? device_number(e, c, &s.device, key, x)
-                                          : plan_number(e, c, s.tokens, key, x);
-}
-
 static double effect_of(const pb_claim *c, double a, double b)
 {
     return c->says.of == PB_CLAIM_VALUE ? a : c->says.of == PB_CLAIM_RATIO ? a / b : a - b;
@@ -266,11 +141,9 @@ static bool has_no_ratio(const pb_claim *c)
 static int estimate_plan(pb_claim *c, const pb_experiment *e, int a, int b)
 {
     const char *key_b = *c->key_b ? c->key_b : c->key;
-    if (!is_planned(key_b))
-        return pb_error("key_b: want a key of a plan, as '%s' is one, got '%s'", c->key, key_b);
-    if (plan_value(e, a, c->key, c->plan, &c->value[0]))
+    if (pb_claim_plan(e, a, c->key, c->plan, &c->value[0]))
         return -1;
-    if (b >= 0 && plan_value(e, b, key_b, c->plan, &c->value[1]))
+    if (b >= 0 && pb_claim_plan(e, b, key_b, c->plan, &c->value[1]))
         return -1;
     if (has_no_ratio(c))
         return pb_error("relation: '%s' of %s is 0, so there is no ratio; want a difference", key_b, c->b);
@@ -490,10 +363,6 @@ static int estimate_runs(pb_claim *c, source *s, bool any_version, int a, int b)
     const char *key_b = *c->key_b ? c->key_b : c->key;
     char primary[96];
     bool known = false;
-    if (*c->plan)
-        return pb_error("plan: '%s' is a value of stored runs, which are not planned; want the column empty", c->key);
-    if (is_planned(key_b))
-        return pb_error("key_b: want a key of stored runs, as '%s' is one, got '%s'", c->key, key_b);
     if (s->uninstalled)
         add_note(c, "%s is not installed", s->experiment->model_path);
     else if (!s->store)
@@ -522,28 +391,79 @@ static int estimate_runs(pb_claim *c, source *s, bool any_version, int a, int b)
     return 0;
 }
 
-static int estimate_claim(estimator *x, pb_claim *c)
+/* Refuses a key that neither a plan nor a run can have. */
+static int check_key(const pb_experiment *e, const char *column, const char *key)
+{
+    if (pb_claim_is_planned(key))
+        return pb_claim_check_plan(key) ? pb_error_prefix("%s", column) : 0;
+    if (pb_value_key_exists(e->task, key))
+        return 0;
+    char *near = pb_value_key_near(e->task, key);
+    pb_error("%s: a run of kind '%s' has no value '%s'%s", column, e->task->name, key,
+             *near ? near : "; want a key of docs/metrics.md");
+    free(near);
+    return -1;
+}
+
+static int check_keys(const pb_claim *c, const pb_experiment *e)
+{
+    const char *key_b = *c->key_b ? c->key_b : c->key;
+    if (check_key(e, "key", c->key))
+        return -1;
+    if (pb_claim_is_planned(c->key) && !pb_claim_is_planned(key_b))
+        return pb_error("key_b: want a key of a plan, as '%s' is one, got '%s'", c->key, key_b);
+    if (!pb_claim_is_planned(c->key) && pb_claim_is_planned(key_b))
+        return pb_error("key_b: want a key of stored runs, as '%s' is one, got '%s'", c->key, key_b);
+    if (!pb_claim_is_planned(c->key) && *c->plan)
+        return pb_error("plan: '%s' is a value of stored runs, which are not planned; want the column empty", c->key);
+    return check_key(e, "key_b", key_b);
+}
+
+/* Finds the experiment and the rows of a claim, b = -1 if it has no B.  Returns NULL with an error. */
+static source *find_rows(estimator *x, const pb_claim *c, int *a, int *b)
 {
     source *s = find_source(x, c->experiment);
-    int a = s ? row_of(s->experiment, "a", c->a) : -1, b = -1;
-    bool pair = c->says.of != PB_CLAIM_VALUE;
+    *b = -1;
+    if (!s || (*a = row_of(s->experiment, "a", c->a)) < 0)
+        return NULL;
+    return c->says.of != PB_CLAIM_VALUE && (*b = row_of(s->experiment, "b", c->b)) < 0 ? NULL : s;
+}
+
+/* Checks what a claim names, before anything is computed. */
+static int check_claim(estimator *x, pb_claim *c)
+{
+    int a, b;
+    source *s = find_rows(x, c, &a, &b);
     c->value[0] = c->value[1] = NAN;
     c->effect = pb_estimate_exact(NAN);
-    if (a < 0 || (pair && (b = row_of(s->experiment, "b", c->b)) < 0))
+    return s ? check_keys(c, s->experiment) : -1;
+}
+
+static int estimate_claim(estimator *x, pb_claim *c)
+{
+    int a, b;
+    source *s = find_rows(x, c, &a, &b);
+    if (!s)
         return -1;
-    if (is_planned(c->key))
+    if (pb_claim_is_planned(c->key))
         return estimate_plan(c, s->experiment, a, b);
     return open_runs(x, s) ? -1 : estimate_runs(c, s, x->any_version, a, b);
+}
+
+/* Calls `each` for all claims, until one has an error, which then begins with the claim's FILE:LINE. */
+static int each_claim(estimator *x, pb_claims *c, int (*each)(estimator *x, pb_claim *c))
+{
+    for (int i = 0; i < c->claims; i++)
+        if (each(x, &c->claim[i]))
+            return pb_error_prefix("%s:%d", c->claim[i].path, c->claim[i].line);
+    return 0;
 }
 
 int pb_claims_estimate(pb_claims *c, const char *db, bool any_version)
 {
     estimator x = {.db = db, .any_version = any_version};
-    int rc = 0;
     x.source = pb_alloc((size_t)(c->claims + 1) * sizeof *x.source);
-    for (int i = 0; i < c->claims && !rc; i++)
-        if (estimate_claim(&x, &c->claim[i]))
-            rc = pb_error_prefix("%s:%d", c->claim[i].path, c->claim[i].line);
+    int rc = each_claim(&x, c, check_claim) || each_claim(&x, c, estimate_claim);
     c->others = close_sources(&x);
     return rc || c->others < 0 ? -1 : 0;
 }

@@ -57,19 +57,6 @@ static void add_axis(pb_pareto *f, const char *key, size_t n)
     f->axes++;
 }
 
-static int unknown_axis(const pb_pareto *f, const char *key)
-{
-    const pb_values *v = &f->report->row[f->row[0]].values[f->seed[0]];
-    const char **name = pb_alloc((v->count + 1) * sizeof *name); /* NULL-ended */
-    for (size_t i = 0; i < v->count; i++)
-        name[i] = v->value[i].key;
-    const char *near = pb_nearest(key, name);
-    pb_error("--axes: no run of %s has a value '%s'; %s%s%s", f->report->experiment->name, key,
-             near ? "did you mean '" : "`peftbench table --json` lists the keys", near ? near : "", near ? "'?" : "");
-    free(name);
-    return -1;
-}
-
 static int read_axes(pb_pareto *f, const char *axes)
 {
     for (const char *at = axes;; at++) {
@@ -78,7 +65,7 @@ static int read_axes(pb_pareto *f, const char *axes)
             return pb_error("--axes: want at most %d axes", PB_PARETO_AXES);
         add_axis(f, at, n);
         if (!is_known(f, f->key[f->axes - 1]))
-            return unknown_axis(f, f->key[f->axes - 1]);
+            return pb_report_refuse_key(f->report, "--axes", f->key[f->axes - 1]);
         at += n;
         if (!*at)
             return 0;

@@ -88,8 +88,7 @@ static int draw_against(const pb_report *r, const pb_look *look, const char *fol
     for (int i = 0; i < r->experiment->rows; i++)
         known = known || !isnan(pb_report_measured(r, i, key).middle);
     if (!known)
-        return pb_error("--figure: no run of %s has a value '%s'; `peftbench table --json` lists the keys",
-                        r->experiment->name, key);
+        return pb_report_refuse_key(r, "--figure", key);
     char *name = pb_format("accuracy-%s", key);
     for (char *c = name; *c; c++)
         *c = isalnum((unsigned char)*c) ? *c : '-';

@@ -7,6 +7,7 @@
 
 #include "results/retained.h"
 #include "results/timing.h"
+#include "train/value_keys.h"
 
 /* ---- reading ------------------------------------------------------------------------------------------ */
 
@@ -332,11 +333,20 @@ int pb_report_order(const pb_report *r, const char *key, int *order)
     return known;
 }
 
+int pb_report_refuse_key(const pb_report *r, const char *option, const char *key)
+{
+    const pb_experiment *e = r->experiment;
+    bool exists = pb_value_key_exists(e->task, key);
+    char *near = exists ? pb_strdup("") : pb_value_key_near(e->task, key);
+    pb_error("%s: no run of %s has a value '%s'%s", option, e->name, key,
+             *near ? near : "; `peftbench table --json` lists the keys");
+    free(near);
+    return -1;
+}
+
 int pb_report_sort(const pb_report *r, const char *key, int *order)
 {
-    return pb_report_order(r, key, order)
-               ? 0
-               : pb_error("--sort: no row has a value '%s'; `peftbench table --json` lists the keys", key);
+    return pb_report_order(r, key, order) ? 0 : pb_report_refuse_key(r, "--sort", key);
 }
 
 bool pb_report_is_time(const char *key)

@@ -100,6 +100,10 @@ int pb_report_order(const pb_report *r, const char *key, int *order);
 /* Does so for a key that a user gives to sort by.  Returns -1 with an error if no row has a value. */
 int pb_report_sort(const pb_report *r, const char *key, int *order);
 
+/* Refuses a key that a user gives and under which no run has a value: an error that begins with the option's name and
+ * names the nearest key.  Returns -1. */
+int pb_report_refuse_key(const pb_report *r, const char *option, const char *key);
+
 /* Returns whether the value with this key is a time or a ratio of times, which has an interval that matters; the other
  * costs are exact. */
 bool pb_report_is_time(const char *key);

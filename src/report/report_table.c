@@ -114,10 +114,14 @@ static void fill_row(const pb_report *r, int row, char cell[COLUMNS][CELL])
 
 /* ---- columns of settings ------------------------------------------------------------------------------- */
 
+/* Names the nearest of the settings and of the values that runs have. */
 static int refuse_column(const pb_report *r, const char *key)
 {
     pb_settings all = {.item = NULL};
     for (int i = 0; i < r->experiment->rows; i++) {
+        const pb_values *v = r->row[i].values;
+        for (size_t k = 0; v && k < v->count; k++)
+            PB_CHECK(!pb_settings_put(&all, v->value[k].key, ""));
         const pb_settings *s = r->experiment->cell[r->selections.row[i].first].settings;
         for (size_t k = 0; k < s->count; k++)
             PB_CHECK(!pb_settings_put(&all, s->item[k].key, ""));

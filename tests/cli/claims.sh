@@ -151,6 +151,12 @@ refused 'key is empty' 'x|p|c|a.ini|full||||A > 1||'
 refused "a: 'fall' is not in methods" 'x|p|c|a.ini|fall|plan.total|||A > 1||'
 refused "b: 'haed' is not in methods" 'x|p|c|a.ini|full|plan.total|haed||A > B||'
 refused "key: a plan has no number 'plan.totl'; did you mean 'plan.total'?" 'x|p|c|a.ini|full|plan.totl|||A > 1||'
+refused "key: a run of kind 'classify' has no value 'accuracy.test.acuracy'; did you mean 'accuracy.test.accuracy'?" \
+	'x|p|c|a.ini|full|accuracy.test.acuracy|head||A > B||'
+refused "key_b: a run of kind 'classify' has no value 'storage.trained'; did you mean 'storage.trainable'?" \
+	'x|p|c|a.ini|full|storage.stored|head|storage.trained|A > B||'
+refused "key: a run of kind 'classify' has no value 'train.loss'" 'x|p|c|a.ini|full|train.loss|||A > 1||'
+refused "key: a run of kind 'classify' has no value 'accuracy.test.rouge-l'" 'x|p|c|a.ini|full|accuracy.test.rouge-l|||A > 1||'
 refused "plan: tokens: want" 'x|p|c|a.ini|full|plan.total|||A > 1|tokens=0|'
 refused "plan: want SETTING=VALUE, got 'tokens'" 'x|p|c|a.ini|full|plan.total|||A > 1|tokens|'
 refused "plan: no setting 'lenght'; did you mean 'length'?" 'x|p|c|a.ini|full|device.total|||A > 1|lenght=5|'
@@ -162,6 +168,16 @@ refused "relation: 'plan.prepare' of head is 0, so there is no ratio" 'x|p|c|a.i
 refused "experiment: 'two.ini' names no task of the file; want such as two.ini@a" 'x|p|c|two.ini|full|plan.total|||A > 1||'
 refused "experiment: 'two.ini@c' names no task" 'x|p|c|two.ini@c|full|plan.total|||A > 1||'
 refused 'none.ini' 'x|p|c|none.ini|full|plan.total|||A > 1||'
+table bad.tsv <<'END_OF_TABLE'
+good|p|c|a.ini|full|device.max_batch|||A > 1|memory=24G length=-1|
+bad|p|c|a.ini|full|nothing|||A > 1||
+END_OF_TABLE
+ok 'all keys are checked before any work' run 2 claims bad.tsv --db a.db
+ok 'which would have refused another line' says "bad.tsv:3: key: a run of kind 'classify' has no value 'nothing'; want a key"
+# Every key that runs have stored is known.
+sqlite3 a.db "SELECT DISTINCT key FROM value WHERE step = -1" >keys
+sed 's,.*,&|p|c|a.ini|full|&|||A > 1||,' keys | table all.tsv
+ok 'all keys of stored runs' run 0 claims all.tsv --db a.db
 printf 'id\tclaim\nx\ty\n' >bad.tsv
 ok 'a column that is missing' run 2 claims bad.tsv --db a.db
 ok 'is named' says "bad.tsv: no column 'source'"

@@ -78,6 +78,8 @@ ok 'and the rank of what LoRA changes' prints '^lora:[^ ]* +([0-9]+) +[0-9]+ +\1
 ok 'a row without a value' prints '^head +- +0 +- '
 ok 'a score' run 0 table rows.ini --db rows.db --columns accuracy.test.macro_f1
 ok 'has four digits' prints '^lora:[^ ]* +[01](\.[0-9]{1,4})? '
+ok 'a value that is mistyped' run 2 table rows.ini --db rows.db --columns storage.chnged
+ok 'has a nearest one' says "--columns: no setting 'storage.chnged'; did you mean 'storage.changed'?"
 ok 'a setting of no row' run 2 table rows.ini --db rows.db --columns lora.rnk
 ok 'is named' says "--columns: no setting 'lora.rnk'; did you mean 'lora.rank'?"
 ok 'JSON has them all' run 0 table rows.ini --db rows.db --json
@@ -95,7 +97,8 @@ ok 'the least first' [ "$(order)" = "$(by memory.train.total ASC)" ]
 ok 'by speed' run 0 table rows.ini --db rows.db --sort compute.tokens_per_s
 ok 'the most first' [ "$(order)" = "$(by compute.tokens_per_s DESC)" ]
 ok 'a value of no row' run 2 table rows.ini --db rows.db --sort memory.trane
-ok 'is named, and nothing is printed' eval 'says "no row has a value" && says memory.trane && [ ! -s out ]'
+ok 'is named' says "--sort: no run of rows has a value 'memory.trane'; did you mean 'memory.train"
+ok 'and nothing is printed' test ! -s out
 ok 'Markdown' run 0 table rows.ini --db rows.db --format markdown --columns lora.rank
 ok 'its heading' prints '^\| method \| lora\.rank \| trainable \| .* \| test accuracy \|'
 ok 'a rule of as many columns' [ "$(sed -n 1p out | tr -cd '|' | wc -c)" = "$(sed -n 2p out | tr -cd '|' | wc -c)" ]
