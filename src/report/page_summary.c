@@ -123,8 +123,8 @@ static void add_front(pb_text *t, const pb_pareto *f)
             pb_text_add(t, "%s", between(at++, n));
             add_bold(t, f->report->row[f->row[i]].row->label);
         }
-    pb_text_add(
-        t, ". For every other row, one of these is at least as good on all of these axes and better on one.</p>\n");
+    pb_text_add(t, ". For every other row, one of these is at least as good or tied on all of these axes and better on "
+                   "one.</p>\n");
 }
 
 int pb_page_summary(pb_text *t, const pb_report *r, const pb_recommendation *v)

@@ -286,11 +286,13 @@ void pb_pareto_print(const pb_pareto *f, FILE *out)
         PB_PARETO_RESAMPLES, (unsigned long long)f->draws, f->examples ? " and examples" : "",
         has_time(f) ? ", and the processes that timed each row" : "");
     if (has_time(f))
-        fprintf(out,
-                "Two times are tied if one has no interval, their 95 %% intervals overlap or they differ by less than "
-                "%g %%;\n"
-                "in a sample overlapping intervals do not count.\n",
-                100 * pb_margins_default.ratio);
+        fprintf(
+            out,
+            "Two times are tied if one has no interval, their 95 %% intervals overlap or they differ by less than "
+            "%g %%;\n"
+            "in a sample overlapping intervals do not count.  Ties are not transitive: a row is on the front if no row "
+            "of the\nfront is at least as good on every axis and better on one, or only rows in a circle are.\n",
+            100 * pb_margins_default.ratio);
 }
 
 static void add_result(const pb_pareto *f, int i, pb_text *t)

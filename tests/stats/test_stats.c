@@ -465,6 +465,111 @@ TEST(times_that_decide)
     CHECK(front[1] && share[1] > 1 - 1e-9); /* without an interval nothing is decided, in no sample either */
 }
 
+/* The dominance of pb_stats_pareto on times with intervals, of which less is better, written anew. */
+static bool is_over(int axes, const double *point, const pb_pareto_time *time, double margin, int i, int k)
+{
+    bool better = false;
+    for (int j = 0; j < axes; j++) {
+        double x = point[i * axes + j], y = point[k * axes + j];
+        const pb_pareto_time *a = &time[i * axes + j], *b = &time[k * axes + j];
+        bool apart = a->high < b->low || b->high < a->low;
+        if (!apart || fabs(x - y) <= margin * fmin(x, y))
+            continue;
+        if (x > y)
+            return false;
+        better = true;
+    }
+    return better;
+}
+
+enum { MOST_POINTS = 9, MOST_AXES = 4 };
+
+/* Returns whether dominance goes round in a circle: whether points are left when those without any above are taken away. */
+static bool has_circle(int n, bool over[MOST_POINTS][MOST_POINTS])
+{
+    bool gone[MOST_POINTS] = {false};
+    for (int left = n;;) {
+        int before = left;
+        for (int i = 0; i < n; i++) {
+            bool under = gone[i];
+            for (int k = 0; k < n && !under; k++)
+                under = !gone[k] && over[k][i];
+            left -= !under;
+            gone[i] = gone[i] || !under;
+        }
+        if (left == before)
+            return left > 0;
+    }
+}
+
+/* Counts, of random points, the faults of their front: none on it, a point off it that none on it dominates, and, unless
+ * dominance goes round in a circle, a point on it that another one on it dominates. */
+static int count_faults(uint64_t seed, int axes, int *circles)
+{
+    pb_rng r = pb_rng_named(seed, "fronts");
+    const bool rising[MOST_AXES] = {false}, timed[MOST_AXES] = {true, true, true, true};
+    double point[MOST_POINTS * MOST_AXES];
+    pb_pareto_time time[MOST_POINTS * MOST_AXES] = {{0}};
+    bool front[MOST_POINTS], over[MOST_POINTS][MOST_POINTS];
+    int n = 2 + (int)pb_rng_below(&r, MOST_POINTS - 1), faults = 0, on = 0;
+    for (int k = 0; k < n * axes; k++) {
+        double half = 0.6 * pb_rng_uniform(&r);
+        point[k] = 1 + pb_rng_uniform(&r);
+        time[k] = (pb_pareto_time){NULL, 0, point[k] - half, point[k] + half};
+    }
+    pb_stats_pareto(n, axes, point, rising, &(pb_pareto_ties){timed, time, 0.05, false}, front);
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < n; k++)
+            over[i][k] = is_over(axes, point, time, 0.05, i, k);
+    bool circle = has_circle(n, over);
+    for (int i = 0; i < n; i++) {
+        bool under = false;
+        for (int k = 0; k < n; k++)
+            under = under || (front[k] && over[k][i]);
+        on += front[i];
+        faults += front[i] ? under && !circle : !under;
+    }
+    *circles += circle;
+    return faults + !on;
+}
+
+/* Ties of times are not transitive, and on three axes dominance may go round in a circle. */
+TEST(fronts_are_stable)
+{
+    const double point[] = {1, 2, 3, 3, 1, 2, 2, 3, 1};
+    const bool rising[] = {false, false, false}, timed[] = {true, true, true};
+    pb_pareto_time time[9];
+    for (int k = 0; k < 9; k++) /* the middle value is tied with both others */
+        time[k] =
+            (pb_pareto_time){NULL, 0, point[k] - (point[k] == 2 ? 0.9 : 0.4), point[k] + (point[k] == 2 ? 0.9 : 0.4)};
+    pb_pareto_ties ties = {timed, time, 0.05, false};
+    bool front[3];
+    CHECK(is_over(3, point, time, 0.05, 0, 1) != is_over(3, point, time, 0.05, 1, 0));
+    pb_stats_pareto(3, 3, point, rising, &ties, front);
+    CHECK(front[0] && front[1] && front[2]);
+    int faults = 0, circles[MOST_AXES + 1] = {0};
+    for (uint64_t seed = 0; seed < 20000; seed++)
+        for (int axes = 1; axes <= MOST_AXES; axes++)
+            faults += count_faults(seed, axes, &circles[axes]);
+    CHECK(!faults);
+    CHECK(!circles[1] && circles[3] > 0); /* or the test has shown nothing */
+}
+
+/* A better score and a tied time: of three points the middle one is dominated, and dominates the last one, which is
+ * faster than the first. */
+TEST(fronts_have_no_gap)
+{
+    const double point[] = {0.9, 2, 0.8, 1.5, 0.7, 1};
+    const bool rising[] = {true, false}, timed[] = {false, true};
+    pb_pareto_time time[6] = {{0}};
+    const double half[] = {0.3, 0.4, 0.3};
+    for (int i = 0; i < 3; i++)
+        time[2 * i + 1] = (pb_pareto_time){NULL, 0, point[2 * i + 1] - half[i], point[2 * i + 1] + half[i]};
+    bool front[3];
+    pb_stats_pareto(3, 2, point, rising, &(pb_pareto_ties){timed, time, 0.05, false}, front);
+    CHECK(front[0] && !front[1] && front[2]);
+}
+
 static double mean_of(const double *sums, double count, const void *ctx)
 {
     (void)ctx;
