@@ -131,7 +131,8 @@ static int refuse_column(const pb_report *r, const char *key)
     return pb_error_prefix("--columns");
 }
 
-/* Fills a column with the mean of a value, such as storage.rank or accuracy.test.nist.  Returns whether a row has it. */
+/* Fills a column with the mean of a value, such as storage.rank or accuracy.test.nist.  Returns whether a row has
+ * it. */
 static bool fill_value(const pb_report *r, const pb_grid *g, int column, const char *key)
 {
     bool known = false;

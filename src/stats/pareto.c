@@ -39,7 +39,7 @@ static bool dominates(int axes, const double *point, const bool *rising, const p
     return better;
 }
 
-/* ---- the front where ties are not transitive ----------------------------------------------------------------------- */
+/* ---- the front where ties are not transitive ------------------------------------------------------------------ */
 
 enum state { OPEN, ON, OFF };
 

@@ -143,12 +143,12 @@ typedef struct pb_pareto_ties {
     bool sampled;
 } pb_pareto_ties;
 
-/* Sets on_front[i] if point i of n points [n,axes] is on the Pareto front.  A point dominates another one if it is better
- * on an axis and on no axis worse; if rising[j], more is better on axis j.  NaN is the worst value.  Without `ties`, NULL,
- * every difference decides, and the front is the points that no other one dominates.  Ties of times are not transitive,
- * and so dominance is not: the front is then the points that no point of the front dominates, and points that dominate
- * one another in a circle, and that no other point of the front dominates, are on it together.  So it is never empty, and
- * every other point is dominated by one on it. */
+/* Sets on_front[i] if point i of n points [n,axes] is on the Pareto front.  A point dominates another one if it is
+ * better on an axis and on no axis worse; if rising[j], more is better on axis j.  NaN is the worst value.  Without
+ * `ties`, NULL, every difference decides, and the front is the points that no other one dominates.  Ties of times are
+ * not transitive, and so dominance is not: the front is then the points that no point of the front dominates, and
+ * points that dominate one another in a circle, and that no other point of the front dominates, are on it together.  So
+ * it is never empty, and every other point is dominated by one on it. */
 void pb_stats_pareto(int n, int axes, const double *point, const bool *rising, const pb_pareto_ties *ties,
                      bool *on_front);
 
