@@ -40,8 +40,8 @@ static void attach(rig *r, const char *name)
 {
     r->part.method = name ? pb_method_find(name) : NULL;
     if (r->part.method) {
-        const pb_option *options = r->part.method->options;
-        void *conf = pb_alloc(r->part.method->conf_size + 1);
+        const pb_option *options = r->part.method->settings.options;
+        void *conf = pb_alloc(r->part.method->settings.conf_size + 1);
         pb_option_defaults(options, conf);
         if (!strcmp(name, "prefix") && pb_option_set(options, conf, "length", "20"))
             fail();

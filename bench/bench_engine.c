@@ -85,8 +85,8 @@ static void attach(rig *r, const char *name)
     if (*name && !r->part.method && pb_error("no method '%s'", name))
         fail();
     if (*name) {
-        const pb_option *options = r->part.method->options;
-        r->conf = pb_alloc(r->part.method->conf_size + 1);
+        const pb_option *options = r->part.method->settings.options;
+        r->conf = pb_alloc(r->part.method->settings.conf_size + 1);
         pb_option_defaults(options, r->conf);
         if ((!strcmp(name, "prefix") || !strcmp(name, "prompt")) && pb_option_set(options, r->conf, "length", "20"))
             fail();

@@ -2,30 +2,19 @@
  * [1,r] and P [out,r].  Triplet i is column i of P, lambda_i and row i of Q.  A penalty keeps P and Q nearly
  * orthogonal.  While training, a falling budget of triplets is given to the most important ones of all projections, and
  * lambda_i of the others is set to 0; they may come back until the budget is final. */
-#include <math.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    int rank, target_rank, interval;
-    double alpha, dropout, orthogonality, tinit, tfinal, beta1, beta2;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, rank, INT, "12", 1, 4096, "r, the rank at the start; the first budget is r for each projection"),
-    PB_OPTION(conf, target_rank, INT, "8", 1, 4096, "the mean rank at the end"),
-    PB_OPTION(conf, alpha, REAL, "16", 1e-9, 1e6, "the update is scaled by alpha / r"),
-    PB_OPTION(conf, dropout, REAL, "0", 0, 0.99, "of the input of Q, while training"),
-    PB_OPTION(conf, orthogonality, REAL, "0.5", 0, 1e6, "gamma, the weight of the mean |P^T P - I| and |Q Q^T - I|"),
-    PB_OPTION(conf, tinit, REAL, "0.1", 0, 0.99, "t_i / T, the share of the steps before the budget falls"),
-    PB_OPTION(conf, tfinal, REAL, "0.3", 0, 0.99, "t_f / T, the share of the steps with the final budget"),
-    PB_OPTION(conf, interval, INT, "1", 1, 1e9, "steps from one allocation of the budget to the next"),
-    PB_OPTION(conf, beta1, REAL, "0.85", 0, 0.9999, "of the moving average of the sensitivity"),
-    PB_OPTION(conf, beta2, REAL, "0.85", 0, 0.9999, "of the moving average of its uncertainty"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(rank, "12", 1, 4096, "r, the rank at the start; the first budget is r for each projection"),
+            INT(target_rank, "8", 1, 4096, "the mean rank at the end"),
+            REAL(alpha, "16", 1e-9, 1e6, "the update is scaled by alpha / r"),
+            REAL(dropout, "0", 0, 0.99, "of the input of Q, while training"),
+            REAL(orthogonality, "0.5", 0, 1e6, "gamma, the weight of the mean |P^T P - I| and |Q Q^T - I|"),
+            REAL(tinit, "0.1", 0, 0.99, "t_i / T, the share of the steps before the budget falls"),
+            REAL(tfinal, "0.3", 0, 0.99, "t_f / T, the share of the steps with the final budget"),
+            INT(interval, "1", 1, 1e9, "steps from one allocation of the budget to the next"),
+            REAL(beta1, "0.85", 0, 0.9999, "of the moving average of the sensitivity"),
+            REAL(beta2, "0.85", 0, 0.9999, "of the moving average of its uncertainty"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 /* The parts of a triplet; and what is kept for each of their elements: its sensitivity, then its uncertainty. */
 enum { P, LAMBDA, Q, PARTS };
@@ -168,13 +157,8 @@ const pb_method pb_method_adalora = {
              "artifact, so these costs are those of rank; storage.rank is the rank that is left.",
     .count = "rank*(in+out)+rank",
     .deviation = "P: 0.02; lambda: 0; Q: 0.02",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
-    .linear = linear,
-    .after_step = after_step,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
+    .hooks = {.linear = linear, .after_step = after_step},
     .peft = &peft,
 };

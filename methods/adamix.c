@@ -1,21 +1,10 @@
 /* adamix: a mixture of adapters, y + U_j f(D_i y), where each pass of a training step draws i and j at random. */
 #include "peftbench.h"
 
-typedef struct conf {
-    pb_bottleneck_settings adapter;
-    int experts;
-    bool share_down, share_up;
-    double consistency;
-} conf;
-
-static const pb_option options[] = {
-    PB_BOTTLENECK_OPTIONS("48", "0.02", "mlp"),
-    PB_OPTION(conf, experts, INT, "4", 1, 64, "M, the adapters at each site"),
-    PB_OPTION(conf, share_down, BOOL, "no", "all adapters of a site have one D"),
-    PB_OPTION(conf, share_up, BOOL, "yes", "all adapters of a site have one U, as in the authors' runs on GLUE"),
-    PB_OPTION(conf, consistency, REAL, "1", 0, 1000, "weight of the divergence of the two passes"),
-    {0},
-};
+PB_SETTINGS(BOTTLENECK("48", "0.02", "mlp"), INT(experts, "4", 1, 64, "M, the adapters at each site"),
+            BOOL(share_down, "no", "all adapters of a site have one D"),
+            BOOL(share_up, "yes", "all adapters of a site have one U, as in the authors' runs on GLUE"),
+            REAL(consistency, "1", 0, 1000, "weight of the divergence of the two passes"));
 
 typedef pb_affine projection(pb_build *b, const pb_site *site, const char *name);
 
@@ -71,11 +60,7 @@ const pb_method pb_method_adamix = {
              "Whether averaging replaces an ensemble, as the paper finds for large models, a small one cannot show.",
     .count = "max(1, experts*(1-share_down))*bottleneck*(in+1) + max(1, experts*(1-share_up))*out*(bottleneck+1)",
     .deviation = "down.*.weight: init; up.*.weight: 0; *.bias: 0",
-    .category = PB_ADDITIVE,
-    .identity = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "bottleneck",
-    .block = block,
-    .consistency = consistency,
+    .traits = {PB_ADDITIVE, .identity = true},
+    .settings = {options, sizeof(conf), "bottleneck"},
+    .hooks = {.block = block, .consistency = consistency},
 };

@@ -1,24 +1,12 @@
 /* adamss: with [W b] = U S V of the r largest singular values, the rows of U are parted into K clusters, and so are
  * those of W: the rows of W in cluster c change by B_c A_c V, with A_c [q,r] and B_c of q columns trained.  The rows of
  * all B_c are those of B [out,q], and A [K*q,r] holds A_1 to A_K, one below the other. */
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    int rank, subspaces, subspace_rank;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, rank, INT, "100", 1, 4096, "r, the singular values that are used, or all if there are fewer"),
-    PB_OPTION(conf, subspaces, INT, "5", 1, 4096, "K, the clusters of the rows of U"),
-    PB_OPTION(conf, subspace_rank, INT, "1", 1, 4096, "q, the rank of the update of each cluster"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(rank, "100", 1, 4096, "r, the singular values that are used, or all if there are fewer"),
+            INT(subspaces, "5", 1, 4096, "K, the clusters of the rows of U"),
+            INT(subspace_rank, "1", 1, 4096, "q, the rank of the update of each cluster"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 static int rank_at(const conf *c, const pb_site *site)
 {
@@ -192,13 +180,7 @@ const pb_method pb_method_adamss = {
         "as many and as large as the clusters of the base turn out.",
     .count = "r = min(rank, min(in, out)); subspace_rank*(subspaces*r+out)",
     .deviation = "B: 0",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .ranks = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "subspace_rank",
-    .linear = linear,
-    .start = start,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .ranks = true, .merges = true},
+    .settings = {options, sizeof(conf), "subspace_rank"},
+    .hooks = {.linear = linear, .start = start},
 };

@@ -5,24 +5,14 @@
 
 enum { AFTER, PARALLEL }; /* place */
 
-typedef struct conf {
-    pb_bottleneck_settings adapter;
-    int place, drop;
-    bool kaiming, own_norm, norms, robust;
-    double scale;
-} conf;
-
-static const pb_option options[] = {
-    PB_BOTTLENECK_OPTIONS("64", "0.01", "attn mlp"),
-    PB_OPTION(conf, place, CHOICE, "after", "after|parallel", "reads the sublayer's output, or its input"),
-    PB_OPTION(conf, scale, REAL, "1", 0, 1e6, "s, the factor of what the adapter adds"),
-    PB_OPTION(conf, kaiming, BOOL, "no", "draw W_down as LoRA's A, uniform within 1/sqrt(C), instead of by init"),
-    PB_OPTION(conf, own_norm, BOOL, "no", "a norm of the adapter's own in front of it, which trains"),
-    PB_OPTION(conf, norms, BOOL, "yes", "train the base's norms too, as Houlsby et al. do"),
-    PB_OPTION(conf, drop, INT, "0", 0, 1000, "n: the first n layers have no adapter"),
-    PB_OPTION(conf, robust, BOOL, "no", "all layers have one; n is drawn in each step, and `drop` is n elsewhere"),
-    {0},
-};
+PB_SETTINGS(BOTTLENECK("64", "0.01", "attn mlp"),
+            CHOICE(place, "after", "after|parallel", "reads the sublayer's output, or its input"),
+            REAL(scale, "1", 0, 1e6, "s, the factor of what the adapter adds"),
+            BOOL(kaiming, "no", "draw W_down as LoRA's A, uniform within 1/sqrt(C), instead of by init"),
+            BOOL(own_norm, "no", "a norm of the adapter's own in front of it, which trains"),
+            BOOL(norms, "yes", "train the base's norms too, as Houlsby et al. do"),
+            INT(drop, "0", 0, 1000, "n: the first n layers have no adapter"),
+            BOOL(robust, "no", "all layers have one; n is drawn in each step, and `drop` is n elsewhere"));
 
 static bool trains(const void *settings, const pb_param *p, int layers)
 {
@@ -100,12 +90,8 @@ const pb_method pb_method_adapter = {
     .notes = "W_up starts at zero, so that training starts at the base model exactly.  The biases do not decay.",
     .count = "max(robust, layer >= drop) * (bottleneck*(in+out+1) + out + own_norm*norm*in)",
     .deviation = "down.weight: (1-kaiming)*init + kaiming/sqrt(3*in); up.weight: 0; *.bias: 0; norm.weight: 1",
-    .category = PB_ADDITIVE,
-    .identity = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "bottleneck",
+    .traits = {PB_ADDITIVE, .identity = true},
+    .settings = {options, sizeof(conf), "bottleneck"},
     .presets = presets,
-    .select = trains,
-    .block = block,
+    .hooks = {.select = trains, .block = block},
 };

@@ -2,16 +2,8 @@
  * trained matrix M_o [r,r] that all blocks of this row share, and M_o is added. */
 #include "peftbench.h"
 
-typedef struct conf {
-    int rank;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, rank, INT, "4", 1, 4096, "r, the side of a block; a divisor of both sides of the weight"),
-    PB_OPTION(conf, targets, TEXT, "attn.*", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(rank, "4", 1, 4096, "r, the side of a block; a divisor of both sides of the weight"),
+            TEXT(targets, "attn.*", "projections to adapt"));
 
 static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
 {
@@ -47,12 +39,8 @@ const pb_method pb_method_bat = {
         "weight. The changed weight is formed, one at a time.",
     .count = "rank*out",
     .deviation = "M: 0",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
-    .weight = weight,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
+    .hooks = {.weight = weight},
     .peft = &peft,
 };

@@ -1,17 +1,7 @@
 /* beft: y = W x + b + beta, with a vector beta that trains, on the values of attention. */
-#include <string.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, targets, TEXT, "attn.v attn.qkv",
-              "projections whose output is shifted; of attn.qkv the values only"),
-    {0},
-};
+PB_SETTINGS(TEXT(targets, "attn.v attn.qkv", "projections whose output is shifted; of attn.qkv the values only"));
 
 /* The values are the last columns of attn.qkv: beta [1,kv_width] with zeros in front, [1,out]. */
 static pb_node *behind_zeros(pb_build *b, const pb_site *site, pb_node *beta)
@@ -47,11 +37,8 @@ const pb_method pb_method_beft = {
              "projection (GPT-2), only the columns of the values are shifted; PEFT has no such adapter.",
     .count = "fused*kv + (1-fused)*out",
     .deviation = "beta: 0",
-    .category = PB_SELECTIVE,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .linear = linear,
+    .traits = {PB_SELECTIVE, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf)},
+    .hooks = {.linear = linear},
     .peft = &peft,
 };

@@ -1,16 +1,8 @@
 /* bitfit: biases train, weights do not. */
 #include "peftbench.h"
 
-typedef struct conf {
-    const char *only;
-    bool others;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, only, TEXT, "*", "projections whose biases train, such as attn.q or 3.mlp.*"),
-    PB_OPTION(conf, others, BOOL, "yes", "the biases of norms, and those outside of the layers, train too"),
-    {0},
-};
+PB_SETTINGS(TEXT(only, "*", "projections whose biases train, such as attn.q or 3.mlp.*"),
+            BOOL(others, "yes", "the biases of norms, and those outside of the layers, train too"));
 
 /* b of every W x + b, and beta of every norm. */
 static bool trains(const void *settings, const pb_param *p, int layers)
@@ -35,10 +27,8 @@ const pb_method pb_method_bitfit = {
     .help = "Trains all bias vectors and the head.",
     .equation = "W x + b, where b trains, and the norms' beta",
     .notes = "Where a network has no biases (LLaMA), nothing but the head trains.",
-    .category = PB_SELECTIVE,
-    .identity = true,
-    .options = options,
-    .conf_size = sizeof(conf),
+    .traits = {PB_SELECTIVE, .identity = true},
+    .settings = {options, sizeof(conf)},
     .presets = presets,
-    .select = trains,
+    .hooks = {.select = trains},
 };

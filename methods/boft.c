@@ -3,17 +3,9 @@
  * Q)^-1 of the skew-symmetric parts Q of trained matrices, which start as zero. */
 #include "peftbench.h"
 
-typedef struct conf {
-    int size, factors;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, size, INT, "4", 2, 4096, "b, the columns of a block; even with two factors or more"),
-    PB_OPTION(conf, factors, INT, "1", 1, 16, "m, the butterfly factors; b 2^(m-1) divides the input's width"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(size, "4", 2, 4096, "b, the columns of a block; even with two factors or more"),
+            INT(factors, "1", 1, 16, "m, the butterfly factors; b 2^(m-1) divides the input's width"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 /* The places of the columns when those of factor i's blocks are neighbours, or (back) where they are then. */
 static const int *order(pb_build *b, int in, int size, int i, bool back)
@@ -73,12 +65,8 @@ const pb_method pb_method_boft = {
              "by their closed form.  PEFT's dropout of blocks is left out.",
     .count = "factors*in*size+out",
     .deviation = "R: 0; s: 1",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "factors",
-    .linear = linear,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "factors"},
+    .hooks = {.linear = linear},
     .peft = &peft,
 };

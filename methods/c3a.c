@@ -1,23 +1,11 @@
 /* c3a: y = W x + b + C x / in, where C [out,in] has circulant blocks of the width `size`: a block is its first row
  * w, and each further row is that turned to the right by one, so the product is a circular convolution. */
-#include <math.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    int parts, size;
-    double init;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, parts, INT, "1", 0, 65536,
-              "the blocks along the greatest common divisor of a weight's sides; divides it"),
-    PB_OPTION(conf, size, INT, "0", 0, 65536, "b, the width of a block, instead of their number; 0: by their number"),
-    PB_OPTION(conf, init, REAL, "1", 0, 1e6, "the start, uniform: 1 for Xavier's bound, 0 for the base model"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(parts, "1", 0, 65536, "the blocks along the greatest common divisor of a weight's sides; divides it"),
+            INT(size, "0", 0, 65536, "b, the width of a block, instead of their number; 0: by their number"),
+            REAL(init, "1", 0, 1e6, "the start, uniform: 1 for Xavier's bound, 0 for the base model"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 /* The width of a block, or 0 with an error. */
 static int block_size(const conf *c, const pb_site *site)
@@ -62,11 +50,8 @@ const pb_method pb_method_c3a = {
              "to whose adapters it is written only then.",
     .count = "s = max(size,(size==0)*gcd(in,out)/max(parts,1)); in*out/s",
     .deviation = "w: init*sqrt(2/(in+out))",
-    .category = PB_REPARAMETRIZATION,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "parts",
-    .linear = linear,
+    .traits = {PB_REPARAMETRIZATION, .merges = true},
+    .settings = {options, sizeof(conf), "parts"},
+    .hooks = {.linear = linear},
     .peft = &peft,
 };

@@ -1,26 +1,14 @@
 /* child-tuning: every parameter may train, but a step uses the gradient of a child network only.  Its elements are
  * drawn in each step, each with probability p, and their gradient is divided by p; or they are the share p of the
  * projections' weights with the largest Fisher information, which is chosen before the first step and stays. */
-#include <math.h>
-#include <stdlib.h>
-
 #include "peftbench.h"
 
 enum { DRAWN, FISHER }; /* choose */
 
-typedef struct conf {
-    int choose, samples;
-    double share;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, choose, CHOICE, "drawn", "drawn|fisher", "the child network: drawn in each step, or fixed"),
-    PB_OPTION(conf, share, REAL, "0.3", 1e-6, 1, "p, the child network's share of the parameters"),
-    PB_OPTION(conf, samples, INT, "1024", 1, 1000000, "fisher: training examples from which it is computed"),
-    PB_OPTION(conf, targets, TEXT, "*", "fisher: projections whose weights have a child network; others train whole"),
-    {0},
-};
+PB_SETTINGS(CHOICE(choose, "drawn", "drawn|fisher", "the child network: drawn in each step, or fixed"),
+            REAL(share, "0.3", 1e-6, 1, "p, the child network's share of the parameters"),
+            INT(samples, "1024", 1, 1000000, "fisher: training examples from which it is computed"),
+            TEXT(targets, "*", "fisher: projections whose weights have a child network; others train whole"));
 
 /* The places of a child network in the weights of all targets, one after the other. */
 static double elements(pb_build *b, const pb_site *before)
@@ -117,16 +105,9 @@ const pb_method pb_method_child_tuning = {
         "The paper chooses p from 0.2 to 0.4, or from 0.1 to 0.3 for a fixed child network.  As in the authors' "
         "code, AdamW moves an element by its momentum in steps in which its gradient is masked, and decays it.  All "
         "parameters count as trained.",
-    .category = PB_SELECTIVE,
-    .identity = true,
-    .ranks = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
+    .traits = {PB_SELECTIVE, .identity = true, .ranks = true, .merges = true},
+    .settings = {options, sizeof(conf)},
     .presets = presets,
-    .select = pb_select_everything,
-    .linear = linear,
-    .asks = asks,
-    .start = start,
-    .before_step = before_step,
+    .hooks =
+        {.select = pb_select_everything, .linear = linear, .asks = asks, .start = start, .before_step = before_step},
 };

@@ -2,28 +2,14 @@
  * sum of A_i kron B_i over i, with A_i [n,n] and B_i [m/n,d/n] = s_i t_i of rank r, and U is built alike.  All maps
  * of all layers share the matrices A_i.  With shared = no and factored = no each map has its own A_i, and B_i is one
  * matrix. */
-#include <math.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    pb_bottleneck_settings adapter;
-    int n, rank;
-    bool shared, factored, norms;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(pb_bottleneck_settings, bottleneck, INT, "24", 1, 65536, "m, the bottleneck dimension; n divides it"),
-    PB_OPTION(pb_bottleneck_settings, act, CHOICE, "gelu", "gelu|gelu_tanh|relu|tanh|silu", "f, the activation"),
-    PB_OPTION(pb_bottleneck_settings, init, REAL, "0.0001", 0, 10, "standard deviation of A_i at the start"),
-    PB_OPTION(pb_bottleneck_settings, targets, TEXT, "attn mlp", "sublayers with an adapter, such as attn, 3.mlp"),
-    PB_OPTION(conf, n, INT, "4", 1, 64, "the products in a sum; a divisor of the widths"),
-    PB_OPTION(conf, rank, INT, "1", 1, 4096, "r, the rank of B_i, if it is factored"),
-    PB_OPTION(conf, shared, BOOL, "yes", "all maps have the same A_i"),
-    PB_OPTION(conf, factored, BOOL, "yes", "B_i is a product of rank r"),
-    PB_OPTION(conf, norms, BOOL, "yes", "train the layer norms too, as the authors do"),
-    {0},
-};
+PB_SETTINGS(BOTTLENECK_AS("24", "m, the bottleneck dimension; n divides it", "0.0001",
+                          "standard deviation of A_i at the start", "attn mlp"),
+            INT(n, "4", 1, 64, "the products in a sum; a divisor of the widths"),
+            INT(rank, "1", 1, 4096, "r, the rank of B_i, if it is factored"),
+            BOOL(shared, "yes", "all maps have the same A_i"), BOOL(factored, "yes", "B_i is a product of rank r"),
+            BOOL(norms, "yes", "train the layer norms too, as the authors do"));
 
 static bool trains(const void *settings, const pb_param *p, int layers)
 {
@@ -108,11 +94,8 @@ const pb_method pb_method_compacter = {
     .count = "tall = bottleneck/n; wide = in/n; part = factored*rank*(tall+wide) + (1-factored)*tall*wide; "
              "2*n*part + bottleneck + in + 2*(1-shared)*n*n*n; model: shared*n*n*n",
     .deviation = "A: init; down.A: init; up.A: init; *.bias: 0",
-    .category = PB_ADDITIVE,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "bottleneck",
+    .traits = {PB_ADDITIVE},
+    .settings = {options, sizeof(conf), "bottleneck"},
     .presets = presets,
-    .select = trains,
-    .block = block,
+    .hooks = {.select = trains, .block = block},
 };

@@ -1,24 +1,13 @@
 /* corda: h = W x + s (B A x - B0 A0 x), s = alpha / r, as PiSSA, but of the weight seen through its inputs: with their
  * covariance C [in,in] and W C = U S V^T, B0 = U S^(1/2) / s^(1/2) and A0 = S^(1/2) V^T C^-1 / s^(1/2) of the r largest
  * values (ipm) or of the r smallest (kpm), so that all values together would be W. */
-#include <math.h>
-#include <stdlib.h>
-
 #include "peftbench.h"
-
-typedef struct conf {
-    pb_low_rank_settings update;
-    int mode, samples;
-} conf;
 
 enum { IPM, KPM };
 
-static const pb_option options[] = {
-    PB_LOW_RANK_OPTIONS_OF("8", "8", "attn.q attn.v attn.qkv"),
-    PB_OPTION(conf, mode, CHOICE, "ipm", "ipm|kpm", "the part that trains: what matters most, or least, to the inputs"),
-    PB_OPTION(conf, samples, INT, "256", 1, 1000000, "training examples of whose inputs C is the covariance"),
-    {0},
-};
+PB_SETTINGS(LOW_RANK_OF("8", "8", "attn.q attn.v attn.qkv"),
+            CHOICE(mode, "ipm", "ipm|kpm", "the part that trains: what matters most, or least, to the inputs"),
+            INT(samples, "256", 1, 1000000, "training examples of whose inputs C is the covariance"));
 
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
@@ -93,14 +82,8 @@ const pb_method pb_method_corda = {
              "modes take the inputs of the training examples, and forgetting is not measured. W stays as it is, as in "
              "pissa.",
     .count = "rank*(in+out)",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
-    .linear = linear,
-    .asks = pb_asks_inputs,
-    .start = start,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
+    .hooks = {.linear = linear, .asks = pb_asks_inputs, .start = start},
     .peft = &pb_low_rank_peft,
 };

@@ -3,19 +3,10 @@
 
 enum { RELU, QR }; /* projector */
 
-typedef struct conf {
-    int rank, projector;
-    bool inject;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, rank, INT, "8", 1, 4096, "r, the columns of P"),
-    PB_OPTION(conf, projector, CHOICE, "relu", "relu|qr", "P relu(P)^T, or Q Q^T with orthonormal columns Q of P"),
-    PB_OPTION(conf, inject, BOOL, "yes", "R x takes the place of what is removed"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(rank, "8", 1, 4096, "r, the columns of P"),
+            CHOICE(projector, "relu", "relu|qr", "P relu(P)^T, or Q Q^T with orthonormal columns Q of P"),
+            BOOL(inject, "yes", "R x takes the place of what is removed"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 /* The rows that read the outputs, relu(P)^T or Q^T: [r,out]. */
 static pb_node *reading(pb_build *b, pb_node *P)
@@ -100,12 +91,9 @@ const pb_method pb_method_deft = {
              "zero, which is the same without weight decay; with it they decay towards their start.",
     .count = "rank*(out+inject*in)",
     .deviation = "D: 0; R: 0; P0: 0.02",
-    .category = PB_REPARAMETRIZATION,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
+    .traits = {PB_REPARAMETRIZATION, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
     .presets = presets,
-    .linear = linear,
+    .hooks = {.linear = linear},
     .peft = &peft,
 };

@@ -4,21 +4,12 @@
 
 #define LEAST 1e-4 /* lengths below it are not divided by, as in PEFT */
 
-typedef struct conf {
-    int rank;
-    double lambda, dropout;
-    const char *rank_pattern, *lambda_pattern, *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, rank, INT, "8", 1, 4096, "r, the rank of B A"),
-    PB_OPTION(conf, lambda, REAL, "15", -1e6, 1e6, "at the start, the bound of the change of W"),
-    PB_OPTION(conf, dropout, REAL, "0", 0, 0.99, "of the input of A, while training"),
-    PB_OPTION(conf, rank_pattern, TEXT, "", "ranks of single projections: \"mlp.*=4 0.attn.q=16\""),
-    PB_OPTION(conf, lambda_pattern, TEXT, "", "lambdas of single projections"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(rank, "8", 1, 4096, "r, the rank of B A"),
+            REAL(lambda, "15", -1e6, 1e6, "at the start, the bound of the change of W"),
+            REAL(dropout, "0", 0, 0.99, "of the input of A, while training"),
+            TEXT(rank_pattern, "", "ranks of single projections: \"mlp.*=4 0.attn.q=16\""),
+            TEXT(lambda_pattern, "", "lambdas of single projections"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
@@ -62,12 +53,8 @@ const pb_method pb_method_delora = {
              "Rank and lambda are PEFT's defaults; the default of lambda in the authors' script for GLUE is 1.",
     .count = "rank*(in+out)+1",
     .deviation = "A: 1/sqrt(3*in); B: 0",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
-    .linear = linear,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
+    .hooks = {.linear = linear},
     .peft = &peft,
 };

@@ -1,23 +1,11 @@
 /* dept: a short soft prompt, and a low-rank offset of the word embeddings by their positions in the text. */
-#include <math.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    pb_soft_prompt_settings prompt;
-    int rank, positions;
-    double alpha, ratio, init;
-} conf;
-
-static const pb_option options[] = {
-    PB_SOFT_PROMPT_OPTIONS("40"),
-    PB_OPTION(conf, rank, INT, "45", 1, 4096, "r, the rank of A B"),
-    PB_OPTION(conf, positions, INT, "256", 1, 1000000, "s, the tokens that a text may have"),
-    PB_OPTION(conf, alpha, REAL, "8", 0, 1e6, "the scale's numerator: alpha / sqrt(r)"),
-    PB_OPTION(conf, ratio, REAL, "0.01", 1e-9, 1e9, "learning rate of A and B, relative to the soft prompt's"),
-    PB_OPTION(conf, init, REAL, "0.05", 0, 10, "standard deviation of the soft prompt at the start"),
-    {0},
-};
+PB_SETTINGS(SOFT_PROMPT("40"), INT(rank, "45", 1, 4096, "r, the rank of A B"),
+            INT(positions, "256", 1, 1000000, "s, the tokens that a text may have"),
+            REAL(alpha, "8", 0, 1e6, "the scale's numerator: alpha / sqrt(r)"),
+            REAL(ratio, "0.01", 1e-9, 1e9, "learning rate of A and B, relative to the soft prompt's"),
+            REAL(init, "0.05", 0, 10, "standard deviation of the soft prompt at the start"));
 
 /* [P; x + alpha/sqrt(r) A[position] B]:  P [m,C], A [s,r], B [C,r]. */
 static pb_node *embed(pb_build *b, pb_node *x)
@@ -50,9 +38,7 @@ const pb_method pb_method_dept = {
         "tokens that a decoder writes, as long as they are at most s.",
     .count = "model: length*width + rank*(positions+width)",
     .deviation = "embed: init; A: 1/sqrt(3*rank); B: 0",
-    .category = PB_ADDITIVE,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
-    .embed = embed,
+    .traits = {PB_ADDITIVE},
+    .settings = {options, sizeof(conf), "rank"},
+    .hooks = {.embed = embed},
 };

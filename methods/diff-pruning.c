@@ -1,28 +1,16 @@
 /* diff-pruning: W + g z * delta, where the gates z [out,in] and g [1,1] are drawn from hard concrete distributions in
  * each step, and a penalty on the expected number of open gates closes them.  After a first phase the elements of the
  * largest changes are kept: their gates stay open and all others closed, and delta trains on. */
-#include <math.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    double share, phase, penalty, alpha, stretch, alpha_rate;
-    bool groups;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, share, REAL, "0.005", 0, 1, "the share of the elements that may differ in the end"),
-    PB_OPTION(conf, phase, REAL, "0.5", 0.01, 0.99, "the share of the steps that are the first phase"),
-    PB_OPTION(conf, penalty, REAL, "1.25e-7", 0, 1e3, "lambda, the weight of the expected number of open gates"),
-    PB_OPTION(conf, alpha, REAL, "5", -10, 10, "of each gate at the start: nearly open"),
-    PB_OPTION(conf, stretch, REAL, "1.5", 0.01, 100,
-              "r: the distribution is stretched to [-r, r] and clipped to [0, 1]"),
-    PB_OPTION(conf, alpha_rate, REAL, "10000", 1e-6, 1e9, "the learning rate of alpha divided by that of delta"),
-    PB_OPTION(conf, groups, BOOL, "yes", "structured: each matrix has a gate of its own besides"),
-    PB_OPTION(conf, targets, TEXT, "attn.* mlp.*", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(REAL(share, "0.005", 0, 1, "the share of the elements that may differ in the end"),
+            REAL(phase, "0.5", 0.01, 0.99, "the share of the steps that are the first phase"),
+            REAL(penalty, "1.25e-7", 0, 1e3, "lambda, the weight of the expected number of open gates"),
+            REAL(alpha, "5", -10, 10, "of each gate at the start: nearly open"),
+            REAL(stretch, "1.5", 0.01, 100, "r: the distribution is stretched to [-r, r] and clipped to [0, 1]"),
+            REAL(alpha_rate, "10000", 1e-6, 1e9, "the learning rate of alpha divided by that of delta"),
+            BOOL(groups, "yes", "structured: each matrix has a gate of its own besides"),
+            TEXT(targets, "attn.* mlp.*", "projections to adapt"));
 
 enum { OPEN = 20 }; /* alpha of a gate that is 1 whatever is drawn; -OPEN of one that is 0 */
 
@@ -129,12 +117,7 @@ const pb_method pb_method_diff_pruning = {
         "of delta is 0 in the end; of both the artifact stores the share that differs, and its places.",
     .count = "2*in*out + groups",
     .deviation = "delta: 0; alpha: alpha; group: alpha",
-    .category = PB_SELECTIVE,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .weight = weight,
-    .before_step = before_step,
-    .after_step = after_step,
+    .traits = {PB_SELECTIVE, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf)},
+    .hooks = {.weight = weight, .before_step = before_step, .after_step = after_step},
 };

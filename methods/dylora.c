@@ -3,16 +3,8 @@
  * whole here. */
 #include "peftbench.h"
 
-typedef struct conf {
-    pb_low_rank_settings update;
-    bool frozen;
-} conf;
-
-static const pb_option options[] = {
-    PB_LOW_RANK_OPTIONS("attn.q attn.v attn.qkv"),
-    PB_OPTION(conf, frozen, BOOL, "no", "a step trains row and column b only, and not those before them"),
-    {0},
-};
+PB_SETTINGS(LOW_RANK("attn.q attn.v attn.qkv"),
+            BOOL(frozen, "no", "a step trains row and column b only, and not those before them"));
 
 /* Returns b of this graph, the same at all sites; 0 where nothing is drawn, and the whole update counts. */
 static int drawn_rank(pb_build *b)
@@ -69,13 +61,8 @@ const pb_method pb_method_dylora = {
              "the paper is meant, are not scored.",
     .count = "rank*(in+out)",
     .deviation = "A: 1/sqrt(3*in); B: 0",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
-    .linear = linear,
-    .low_rank = pb_low_rank_at,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
+    .hooks = {.linear = linear, .low_rank = pb_low_rank_at},
     .peft = &pb_low_rank_peft,
 };

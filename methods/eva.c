@@ -1,20 +1,9 @@
 /* eva: LoRA whose A [r,in] starts as the r directions in which the inputs of the projection vary most: the eigenvectors
  * of x^T x with the largest eigenvalues, which are the right singular vectors of all inputs x of the samples. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    pb_low_rank_settings update;
-    int samples;
-} conf;
-
-static const pb_option options[] = {
-    PB_LOW_RANK_OPTIONS("attn.q attn.v attn.qkv"),
-    PB_OPTION(conf, samples, INT, "64", 1, 1000000, "training examples whose inputs of the projections are decomposed"),
-    {0},
-};
+PB_SETTINGS(LOW_RANK("attn.q attn.v attn.qkv"),
+            INT(samples, "64", 1, 1000000, "training examples whose inputs of the projections are decomposed"));
 
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
@@ -48,15 +37,8 @@ const pb_method pb_method_eva = {
              "the data. The directions are those of x^T x over all tokens of the samples; the authors' code in PEFT "
              "takes them after the mean of x has been subtracted, in steps over batches.",
     .count = "rank*(in+out)",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
-    .linear = linear,
-    .asks = pb_asks_inputs,
-    .start = start,
-    .low_rank = pb_low_rank_at,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
+    .hooks = {.linear = linear, .asks = pb_asks_inputs, .start = start, .low_rank = pb_low_rank_at},
     .peft = &pb_low_rank_peft,
 };

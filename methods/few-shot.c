@@ -17,10 +17,7 @@ const pb_method pb_method_few_shot = {
     .equation = "p(label | k examples, text)",
     .notes = "The gains that the paper shows are those of a model of 175 billion parameters; a small model shows the "
              "procedure and its costs.",
-    .category = PB_BASELINE,
-    .identity = true,
-    .options = options,
-    .conf_size = sizeof(pb_prompting),
-    .select = pb_select_nothing,
-    .prompt = pb_prompt_settings,
+    .traits = {PB_BASELINE, .identity = true},
+    .settings = {options, sizeof(pb_prompting)},
+    .hooks = {.select = pb_select_nothing, .prompt = pb_prompt_settings},
 };

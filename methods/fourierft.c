@@ -1,26 +1,15 @@
 /* fourierft: W' = W + s * Re(IDFT2(F)), where F [out,in] has n trained coefficients c at random places and is 0
  * elsewhere.  Weights of one shape share the places, which are drawn by a seed as PEFT draws them and are stored
  * nowhere. */
-#include <math.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    int places, places_seed, basis;
-    double scale, init;
-    const char *places_pattern, *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, places, INT, "1000", 1, 1 << 24, "n, the coefficients of a weight, or all that it has"),
-    PB_OPTION(conf, places_pattern, TEXT, "", "those of single projections: \"mlp.*=400 0.attn.q=2000\""),
-    PB_OPTION(conf, places_seed, INT, "777", 0, INT32_MAX, "of the places, which the run's seed does not change"),
-    PB_OPTION(conf, scale, REAL, "150", 0, 1e6, "s, the factor of the change"),
-    PB_OPTION(conf, init, REAL, "1", 0, 1e6, "standard deviation of the coefficients at the start"),
-    PB_OPTION(conf, basis, CHOICE, "fourier", "fourier|haar", "of the spectrum: waves, or Haar wavelets of one level"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(places, "1000", 1, 1 << 24, "n, the coefficients of a weight, or all that it has"),
+            TEXT(places_pattern, "", "those of single projections: \"mlp.*=400 0.attn.q=2000\""),
+            INT(places_seed, "777", 0, INT32_MAX, "of the places, which the run's seed does not change"),
+            REAL(scale, "150", 0, 1e6, "s, the factor of the change"),
+            REAL(init, "1", 0, 1e6, "standard deviation of the coefficients at the start"),
+            CHOICE(basis, "fourier", "fourier|haar", "of the spectrum: waves, or Haar wavelets of one level"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
 {
@@ -80,12 +69,9 @@ const pb_method pb_method_fourierft = {
         "drawn here as PEFT 0.21.2 draws them with torch 2.15 on a CPU.",
     .count = "min(places, in*out)",
     .deviation = "c: init",
-    .category = PB_REPARAMETRIZATION,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "places",
+    .traits = {PB_REPARAMETRIZATION, .merges = true},
+    .settings = {options, sizeof(conf), "places"},
     .presets = presets,
-    .weight = weight,
+    .hooks = {.weight = weight},
     .peft = &peft,
 };

@@ -1,24 +1,11 @@
 /* frod: W = U diag(l0) V^T, with one V [in,in] for a role in all layers and columns of U [out,in] of length 1, becomes
  * W' = U (diag(l) + S) V^T, with l [in] and S [in,in] trained, S at few places off its diagonal, the same in all
  * layers.  U = W V^-T diag(1 / l0), so that W' x = W (x + V^-T diag(1 / l0) (diag(l - l0) + S) V^T x) needs V alone. */
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    double rate, ridge;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, rate, REAL, "0.01", 1e-9, 1, "the places of S / its elements"),
-    PB_OPTION(conf, ridge, REAL, "0.001", 0, 1e6, "alpha, added to the Gram matrices that V is made of"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(REAL(rate, "0.01", 1e-9, 1, "the places of S / its elements"),
+            REAL(ridge, "0.001", 0, 1e6, "alpha, added to the Gram matrices that V is made of"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 enum { NAME = 32 };
 
@@ -212,12 +199,7 @@ const pb_method pb_method_frod = {
         "training converges as fast as full fine-tuning is a claim about larger models.",
     .count = "in+max(1, min(floor(rate*in*in), in*in-in))",
     .deviation = "s: 0",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rate",
-    .linear = linear,
-    .start = start,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rate"},
+    .hooks = {.linear = linear, .start = start},
 };

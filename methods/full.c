@@ -7,7 +7,6 @@ const pb_method pb_method_full = {
     .paper = "Devlin et al. 2019, BERT, arXiv:1810.04805",
     .help = "Trains every parameter of the base model and the head.",
     .equation = "W, b, gamma, beta all train",
-    .category = PB_BASELINE,
-    .identity = true,
-    .select = pb_select_everything,
+    .traits = {PB_BASELINE, .identity = true},
+    .hooks = {.select = pb_select_everything},
 };

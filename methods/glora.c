@@ -2,16 +2,8 @@
  * * is elementwise.  A projection without a bias has A and B only. */
 #include "peftbench.h"
 
-typedef struct conf {
-    int rank;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, rank, INT, "8", 1, 4096, "r, the rank of A, B and C"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(rank, "8", 1, 4096, "r, the rank of A, B and C"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 /* The product Xd Xu of NAME: Xd [rows,r] starts at zero. */
 static pb_node *low(pb_build *b, const pb_site *site, const char *name, int rows, int cols)
@@ -83,13 +75,8 @@ const pb_method pb_method_glora = {
         "time.",
     .count = "2*rank*(in+out) + biased*(rank*(in+1) + 2)",
     .deviation = "Au: 1/sqrt(3*in); Bu: 1/sqrt(3*in); Cu: 1/sqrt(3); ?d: 0; D: 0; E: 0",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
-    .weight = weight,
-    .linear = linear,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
+    .hooks = {.weight = weight, .linear = linear},
     .peft = &peft,
 };

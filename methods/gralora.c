@@ -2,22 +2,12 @@
  * cut into k slices, and slice j goes to part j of the output, whose B [out/k,r] reads slices of all i. */
 #include "peftbench.h"
 
-typedef struct conf {
-    int rank, parts;
-    double alpha, dropout;
-    bool exchange;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, rank, INT, "32", 1, 4096, "r, the rank of the parts of the input, which divide it among them"),
-    PB_OPTION(conf, alpha, REAL, "64", 0, 1e6, "the update is scaled by alpha / r"),
-    PB_OPTION(conf, dropout, REAL, "0", 0, 0.99, "of the input of A, while training"),
-    PB_OPTION(conf, parts, INT, "2", 1, 4096, "k, the parts of the input and of the output; divides both, and r"),
-    PB_OPTION(conf, exchange, BOOL, "yes", "every part of the input reaches every part of the output"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(rank, "32", 1, 4096, "r, the rank of the parts of the input, which divide it among them"),
+            REAL(alpha, "64", 0, 1e6, "the update is scaled by alpha / r"),
+            REAL(dropout, "0", 0, 0.99, "of the input of A, while training"),
+            INT(parts, "2", 1, 4096, "k, the parts of the input and of the output; divides both, and r"),
+            BOOL(exchange, "yes", "every part of the input reaches every part of the output"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 static bool fits(const conf *c, const pb_site *site)
 {
@@ -81,13 +71,9 @@ const pb_method pb_method_gralora = {
              "lora+gralora is that with a scale of its own for each.",
     .count = "rank*(in+out)",
     .deviation = "A: sqrt(parts/(3*in)); B: 0",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
     .presets = presets,
-    .linear = linear,
+    .hooks = {.linear = linear},
     .peft = &peft,
 };

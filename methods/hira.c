@@ -1,17 +1,9 @@
 /* hira: y = (W + W * (B A)) x with the elementwise product *: a change of high rank from two thin matrices. */
 #include "peftbench.h"
 
-typedef struct conf {
-    int rank;
-    const char *rank_pattern, *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, rank, INT, "32", 1, 4096, "r, the rank of B A"),
-    PB_OPTION(conf, rank_pattern, TEXT, "", "ranks of single projections: \"mlp.*=4 0.attn.q=16\""),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.k attn.v attn.qkv mlp.up mlp.down", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(rank, "32", 1, 4096, "r, the rank of B A"),
+            TEXT(rank_pattern, "", "ranks of single projections: \"mlp.*=4 0.attn.q=16\""),
+            TEXT(targets, "attn.q attn.k attn.v attn.qkv mlp.up mlp.down", "projections to adapt"));
 
 static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
 {
@@ -43,12 +35,8 @@ const pb_method pb_method_hira = {
         "and all modules have the rank r; an adapter with other ranks is not written.",
     .count = "rank*(in+out)",
     .deviation = "A: 1/sqrt(3*in); B: 0",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
-    .weight = weight,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
+    .hooks = {.weight = weight},
     .peft = &peft,
 };

@@ -1,19 +1,9 @@
 /* hra: W' = W H_1 H_2 .. H_r with the Householder reflections H_i = I - 2 u_i u_i^T / |u_i|^2: the input of a
  * projection is turned, and keeps its length.  The rows of u [r,in] start as equal pairs, whose reflections cancel. */
-#include <math.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    int rank;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, rank, INT, "8", 2, 4096, "r, the number of reflections; even"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(rank, "8", 2, 4096, "r, the number of reflections; even"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
@@ -43,12 +33,8 @@ const pb_method pb_method_hra = {
              "PEFT (its lambda is 0), and so is the Gram-Schmidt process (PEFT's apply_GS).",
     .count = "rank*in",
     .deviation = "u: sqrt(2/(3*rank))",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
-    .linear = linear,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
+    .hooks = {.linear = linear},
     .peft = &peft,
 };

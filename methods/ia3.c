@@ -1,15 +1,8 @@
 /* ia3: keys and values become l * (W x + b), the input x of mlp.down becomes l * x, with l trained from ones. */
 #include "peftbench.h"
 
-typedef struct conf {
-    const char *targets, *inputs;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, targets, TEXT, "attn.k attn.v attn.qkv mlp.down", "projections to rescale"),
-    PB_OPTION(conf, inputs, TEXT, "mlp.down", "those whose input is rescaled; the others have their output rescaled"),
-    {0},
-};
+PB_SETTINGS(TEXT(targets, "attn.k attn.v attn.qkv mlp.down", "projections to rescale"),
+            TEXT(inputs, "mlp.down", "those whose input is rescaled; the others have their output rescaled"));
 
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
@@ -35,11 +28,8 @@ const pb_method pb_method_ia3 = {
              "both: 3 width + intermediate elements a layer instead of 2 width + intermediate. The paper trains with "
              "Adafactor; here it is AdamW.",
     .count = "inputs*in+(1-inputs)*out",
-    .category = PB_ADDITIVE,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .linear = linear,
+    .traits = {PB_ADDITIVE, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf)},
+    .hooks = {.linear = linear},
     .peft = &peft,
 };

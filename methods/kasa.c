@@ -3,17 +3,9 @@
  * The part that is taken away stays as left [out,r] = U_d S_d and right [r,in] = V_d^T, and W as it is. */
 #include "peftbench.h"
 
-typedef struct conf {
-    pb_low_rank_settings update;
-    double beta, gamma;
-} conf;
-
-static const pb_option options[] = {
-    PB_LOW_RANK_OPTIONS("attn.q attn.v attn.qkv"),
-    PB_OPTION(conf, beta, REAL, "0.0001", 0, 1e6, "weight of the sum of the squares of sigma in the loss"),
-    PB_OPTION(conf, gamma, REAL, "0.001", 0, 1e6, "weight of |B^T B - I| + |A A^T - I| in the loss"),
-    {0},
-};
+PB_SETTINGS(LOW_RANK("attn.q attn.v attn.qkv"),
+            REAL(beta, "0.0001", 0, 1e6, "weight of the sum of the squares of sigma in the loss"),
+            REAL(gamma, "0.001", 0, 1e6, "weight of |B^T B - I| + |A A^T - I| in the loss"));
 
 static void add_penalties(pb_build *b, pb_node *A, pb_node *B, pb_node *sigma)
 {
@@ -71,11 +63,7 @@ const pb_method pb_method_kasa = {
              "PEFT replaces it; from one start, 20 steps equal those of PEFT.",
     .count = "rank*(in+out+1)",
     .deviation = "A: 1/sqrt(3*in); B: 0; sigma: 1",
-    .category = PB_REPARAMETRIZATION,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
-    .linear = linear,
-    .start = start,
+    .traits = {PB_REPARAMETRIZATION, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
+    .hooks = {.linear = linear, .start = start},
 };

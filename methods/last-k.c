@@ -1,16 +1,7 @@
 /* last-k: the top of the network trains, the bottom is frozen. */
-#include <string.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    int k;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, k, INT, "1", 1, 1000, "the number of layers that train"),
-    {0},
-};
+PB_SETTINGS(INT(k, "1", 1, 1000, "the number of layers that train"));
 
 /* The pooler and the head train as well; the embeddings do not. */
 static bool trains(const void *settings, const pb_param *p, int layers)
@@ -29,10 +20,7 @@ const pb_method pb_method_last_k = {
     .equation = "W of the last k layers trains",
     .notes = "The paper finds that training a fourth of the layers reaches 90 % of the quality of full fine-tuning; "
              "here the default is one layer.",
-    .category = PB_SELECTIVE,
-    .identity = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "k",
-    .select = trains,
+    .traits = {PB_SELECTIVE, .identity = true},
+    .settings = {options, sizeof(conf), "k"},
+    .hooks = {.select = trains},
 };

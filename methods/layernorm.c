@@ -23,8 +23,7 @@ const pb_method pb_method_layernorm = {
     .equation = "y = (x - mean) / deviation * gamma + beta; gamma and beta train",
     .notes = "The paper trains the norms of an encoder; PEFT's LN_TUNING cites Zhao et al. 2023, arXiv:2312.11420, "
              "which does the same in multimodal models. A norm without a bias (LLaMA) has its gain only.",
-    .category = PB_SELECTIVE,
-    .identity = true,
-    .select = trains,
+    .traits = {PB_SELECTIVE, .identity = true},
+    .hooks = {.select = trains},
     .peft = &peft,
 };

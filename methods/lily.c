@@ -1,22 +1,11 @@
 /* lily: LoRA whose A is that of neighbouring layers, and whose B is mixed for each token from a few of all layers. */
-#include <string.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    int rank, stride, experts;
-    double scale;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, rank, INT, "32", 1, 4096, "r, the rank of A and of each B_e"),
-    PB_OPTION(conf, stride, INT, "1", 1, 1000, "the layers that have one A together"),
-    PB_OPTION(conf, experts, INT, "2", 1, 256, "E, the matrices B_e of each role, which all layers have together"),
-    PB_OPTION(conf, scale, REAL, "1", 0, 1e6, "s, the factor of the update"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt, of all layers"),
-    {0},
-};
+PB_SETTINGS(INT(rank, "32", 1, 4096, "r, the rank of A and of each B_e"),
+            INT(stride, "1", 1, 1000, "the layers that have one A together"),
+            INT(experts, "2", 1, 256, "E, the matrices B_e of each role, which all layers have together"),
+            REAL(scale, "1", 0, 1e6, "s, the factor of the update"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt, of all layers"));
 
 /* Whether all layers are targets with this role: they share its matrices. */
 static bool is_whole(pb_build *b, const pb_site *site)
@@ -60,10 +49,7 @@ const pb_method pb_method_lily = {
              "texts beside it; here p is each token's own. The sizes are PEFT's. On a small model with one task the "
              "parts have little to specialize in: its costs are what can be compared.",
     .count = "rank*in*(layer-stride*floor(layer/stride)==0) + experts*rank*out*(layer==0) + experts*rank",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
-    .linear = linear,
+    .traits = {PB_REPARAMETRIZATION, .identity = true},
+    .settings = {options, sizeof(conf), "rank"},
+    .hooks = {.linear = linear},
 };

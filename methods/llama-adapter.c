@@ -4,19 +4,10 @@
 
 enum { HEADS, ONE };
 
-typedef struct conf {
-    int length, top, gate;
-    double init;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, length, INT, "10", 1, 4096, "K, the number of adaption tokens in each layer"),
-    PB_OPTION(conf, top, INT, "30", 1, 100000, "L, the topmost layers that have them"),
-    PB_OPTION(conf, gate, CHOICE, "heads", "heads|one",
-              "the tanh of a gate for each head, or one plain factor as in PEFT"),
-    PB_OPTION(conf, init, REAL, "1", 0, 10, "standard deviation of the tokens at the start"),
-    {0},
-};
+PB_SETTINGS(INT(length, "10", 1, 4096, "K, the number of adaption tokens in each layer"),
+            INT(top, "30", 1, 100000, "L, the topmost layers that have them"),
+            CHOICE(gate, "heads", "heads|one", "the tanh of a gate for each head, or one plain factor as in PEFT"),
+            REAL(init, "1", 0, 10, "standard deviation of the tokens at the start"));
 
 /* y with each head multiplied by its gate: the columns of a head are neighbours. */
 static pb_node *gated(pb_build *b, const pb_site *site, pb_node *y)
@@ -72,11 +63,8 @@ const pb_method pb_method_llama_adapter = {
         "of a large instruction-tuned model cannot be seen in a small one.",
     .count = "model: min(top,layers)*(length*width + (gate==0)*heads + (gate==1))",
     .deviation = "prompt: init; gate: 0",
-    .category = PB_ADDITIVE,
-    .identity = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "length",
-    .attention = attention,
+    .traits = {PB_ADDITIVE, .identity = true},
+    .settings = {options, sizeof(conf), "length"},
+    .hooks = {.attention = attention},
     .peft = &peft,
 };

@@ -3,15 +3,8 @@
  * is B1[:,i] * B2[:,j]. */
 #include "peftbench.h"
 
-static const pb_option options[] = {
-    PB_OPTION(pb_low_rank_settings, rank, INT, "8", 1, 256, "r, the rank of each of the two products"),
-    PB_OPTION(pb_low_rank_settings, alpha, REAL, "8", 0, 1e6, "the update is scaled by alpha / r"),
-    PB_OPTION(pb_low_rank_settings, dropout, REAL, "0", 0, 0.99, "of the update's input, while training"),
-    PB_OPTION(pb_low_rank_settings, rank_pattern, TEXT, "", "ranks of single projections: \"mlp.*=4 0.attn.q=16\""),
-    PB_OPTION(pb_low_rank_settings, alpha_pattern, TEXT, "", "alphas of single projections"),
-    PB_OPTION(pb_low_rank_settings, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(LOW_RANK_AS(256, "r, the rank of each of the two products", "8", "8",
+                        "of the update's input, while training", "attn.q attn.v attn.qkv"));
 
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
@@ -49,12 +42,8 @@ const pb_method pb_method_loha = {
         "size; PEFT forms that matrix. PEFT's rank_dropout and module_dropout do not exist here.",
     .count = "2*rank*(in+out)",
     .deviation = "A1: 1/sqrt(3*in); B1: 1/sqrt(3*rank); A2: 0; B2: 1/sqrt(3*rank)",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(pb_low_rank_settings),
-    .size = "rank",
-    .linear = linear,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
+    .hooks = {.linear = linear},
     .peft = &peft,
 };

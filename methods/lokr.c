@@ -2,24 +2,10 @@
  * a side of more than 2 r is a product of two matrices of rank r: W2, and with `both` W1 too. */
 #include "peftbench.h"
 
-typedef struct conf {
-    pb_low_rank_settings update;
-    int factor;
-    bool both, full;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(pb_low_rank_settings, rank, INT, "8", 1, 4096, "r, the rank of a factor that is a product"),
-    PB_OPTION(pb_low_rank_settings, alpha, REAL, "8", 0, 1e6, "the update is scaled by alpha / r"),
-    PB_OPTION(pb_low_rank_settings, dropout, REAL, "0", 0, 0.99, "of the update's input, while training"),
-    PB_OPTION(pb_low_rank_settings, rank_pattern, TEXT, "", "ranks of single projections: \"mlp.*=4 0.attn.q=16\""),
-    PB_OPTION(pb_low_rank_settings, alpha_pattern, TEXT, "", "alphas of single projections"),
-    PB_OPTION(pb_low_rank_settings, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    PB_OPTION(conf, factor, INT, "-1", -1, 65536, "the sides of W1, where it divides those of W; -1: near the root"),
-    PB_OPTION(conf, both, BOOL, "no", "W1 may be of low rank as well"),
-    PB_OPTION(conf, full, BOOL, "no", "no factor is of low rank"),
-    {0},
-};
+PB_SETTINGS(LOW_RANK_AS(4096, "r, the rank of a factor that is a product", "8", "8",
+                        "of the update's input, while training", "attn.q attn.v attn.qkv"),
+            INT(factor, "-1", -1, 65536, "the sides of W1, where it divides those of W; -1: near the root"),
+            BOOL(both, "no", "W1 may be of low rank as well"), BOOL(full, "no", "no factor is of low rank"));
 
 static int larger(int a, int b)
 {
@@ -99,13 +85,9 @@ const pb_method pb_method_lokr = {
     .count = "a1 = factor(out, factor); a2 = factor(in, factor); b1 = out/a1; b2 = in/a2; "
              "one = both*(1-full)*(2*rank < max(a1, a2)); two = (1-full)*(2*rank < max(b1, b2)); "
              "(1-one)*a1*a2 + one*rank*(a1+a2) + (1-two)*b1*b2 + two*rank*(b1+b2)",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
     .presets = presets,
-    .linear = linear,
+    .hooks = {.linear = linear},
     .peft = &peft,
 };

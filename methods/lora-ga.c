@@ -6,22 +6,11 @@
  *     A0 = c V^T[1..r],  B0 = c U[r+1..2r],
  * because B0 B0^T g + g A0^T A0, the direction of the step, is then c^2 times the best approximation of g of rank 2r.
  * c = out^(1/4) / gamma^(1/2), as in the authors' code, keeps the scale of the outputs the same at all widths. */
-#include <math.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    pb_low_rank_settings update;
-    double gamma;
-    int samples;
-} conf;
-
-static const pb_option options[] = {
-    PB_LOW_RANK_OPTIONS("attn.q attn.v attn.qkv"),
-    PB_OPTION(conf, gamma, REAL, "16", 1e-6, 1e6, "A0 and B0 are scaled by out^(1/4) / sqrt(gamma)"),
-    PB_OPTION(conf, samples, INT, "64", 1, 1000000, "training examples from which the gradient of W is computed"),
-    {0},
-};
+PB_SETTINGS(LOW_RANK("attn.q attn.v attn.qkv"),
+            REAL(gamma, "16", 1e-6, 1e6, "A0 and B0 are scaled by out^(1/4) / sqrt(gamma)"),
+            INT(samples, "64", 1, 1000000, "training examples from which the gradient of W is computed"));
 
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
@@ -62,14 +51,8 @@ const pb_method pb_method_lora_ga = {
              "B0. PEFT's A0 and B0 have the same directions and other lengths; from the same start, 20 steps equal "
              "those of PEFT. The workspace of the decomposition is not a part of memory.prepare.",
     .count = "rank*(in+out)",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
-    .linear = linear,
-    .asks = pb_asks_gradient,
-    .start = start,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
+    .hooks = {.linear = linear, .asks = pb_asks_gradient, .start = start},
     .peft = &pb_low_rank_peft,
 };

@@ -5,16 +5,8 @@
  * and B holds U_r S_r, A V_r^T. */
 #include "peftbench.h"
 
-typedef struct conf {
-    pb_low_rank_settings update;
-    int inner;
-} conf;
-
-static const pb_option options[] = {
-    PB_LOW_RANK_OPTIONS("attn.q attn.v attn.qkv attn.o mlp.down"),
-    PB_OPTION(conf, inner, INT, "0", 0, 4096, "the rank of R; 0: R is one matrix"),
-    {0},
-};
+PB_SETTINGS(LOW_RANK("attn.q attn.v attn.qkv attn.o mlp.down"),
+            INT(inner, "0", 0, 4096, "the rank of R; 0: R is one matrix"));
 
 /* R h;  h [T,r] */
 static pb_node *between(pb_build *b, const pb_site *site, pb_node *h, int r)
@@ -66,12 +58,8 @@ const pb_method pb_method_lora_xs = {
              "holds them.",
     .count = "(inner==0)*rank*rank+2*inner*rank",
     .deviation = "R: 0.00001; Q: 0",
-    .category = PB_REPARAMETRIZATION,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
+    .traits = {PB_REPARAMETRIZATION, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
     .presets = presets,
-    .linear = linear,
-    .start = start,
+    .hooks = {.linear = linear, .start = start},
 };

@@ -4,30 +4,18 @@
  * m / |V| * V x.  Gradients do not flow through the row norms |V|, as in the paper (section 4.3).
  *
  * ratio, freeze and precondition change how A and B are trained, and not what is computed with them. */
-#include <math.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    pb_low_rank_settings update;
-    bool rslora, dora, precondition;
-    double ratio, damping;
-    int freeze; /* FREEZE_NONE, FREEZE_A */
-} conf;
+enum { FREEZE_NONE, FREEZE_A }; /* freeze */
 
-enum { FREEZE_NONE, FREEZE_A };
-
-static const pb_option options[] = {
-    PB_LOW_RANK_OPTIONS("attn.q attn.v attn.qkv"),
-    PB_OPTION(conf, rslora, BOOL, "no", "scale by alpha / sqrt(r) (Kalajdzievski 2023, arXiv:2312.03732)"),
-    PB_OPTION(conf, dora, BOOL, "no", "train the norm of each row of W + B A (Liu et al. 2024, arXiv:2402.09353)"),
-    PB_OPTION(conf, ratio, REAL, "1", 1e-6, 1e6, "B learns at the rate of A times this ratio"),
-    PB_OPTION(conf, freeze, CHOICE, "none", "none|A", "a matrix that keeps its random start"),
-    PB_OPTION(conf, precondition, BOOL, "no",
-              "multiply the gradient of A by (B^T B + damping I)^-1 and that of B by (A A^T + damping I)^-1"),
-    PB_OPTION(conf, damping, REAL, "0.01", 1e-9, 1e6, "added to the diagonals of the preconditioner"),
-    {0},
-};
+PB_SETTINGS(LOW_RANK("attn.q attn.v attn.qkv"),
+            BOOL(rslora, "no", "scale by alpha / sqrt(r) (Kalajdzievski 2023, arXiv:2312.03732)"),
+            BOOL(dora, "no", "train the norm of each row of W + B A (Liu et al. 2024, arXiv:2402.09353)"),
+            REAL(ratio, "1", 1e-6, 1e6, "B learns at the rate of A times this ratio"),
+            CHOICE(freeze, "none", "none|A", "a matrix that keeps its random start"),
+            BOOL(precondition, "no",
+                 "multiply the gradient of A by (B^T B + damping I)^-1 and that of B by (A A^T + damping I)^-1"),
+            REAL(damping, "0.01", 1e-9, 1e6, "added to the diagonals of the preconditioner"));
 
 static pb_low_rank low_rank(const void *settings, const pb_site *site)
 {
@@ -177,15 +165,9 @@ const pb_method pb_method_lora = {
     .notes = "A starts as in PEFT, uniform with the bound 1/sqrt(in); the paper says normal.",
     .count = "rank*((freeze==0)*in+out)+dora*out",
     .deviation = "A: 1/sqrt(3*in); B: 0",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
     .presets = presets,
-    .linear = linear,
-    .before_step = before_step,
-    .low_rank = low_rank,
+    .hooks = {.linear = linear, .before_step = before_step, .low_rank = low_rank},
     .peft = &peft,
 };

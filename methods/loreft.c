@@ -1,23 +1,12 @@
 /* loreft: edits of the hidden states behind a layer within a subspace of r dimensions, at a few tokens of each text. */
-#include <math.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    int rank, first, last;
-    bool orthonormal, difference;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, rank, INT, "1", 1, 4096, "r, the dimensions of the subspace"),
-    PB_OPTION(conf, first, INT, "1", 0, 4096, "the edited tokens at the start of a text"),
-    PB_OPTION(conf, last, INT, "0", 0, 4096, "those at its end, except in a model that generates"),
-    PB_OPTION(conf, orthonormal, BOOL, "yes", "the rows of R are orthonormal"),
-    PB_OPTION(conf, difference, BOOL, "yes", "subtract R h, the projection before the edit"),
-    PB_OPTION(conf, targets, TEXT, "layer", "the layers behind which hidden states are edited, such as 3.layer"),
-    {0},
-};
+PB_SETTINGS(INT(rank, "1", 1, 4096, "r, the dimensions of the subspace"),
+            INT(first, "1", 0, 4096, "the edited tokens at the start of a text"),
+            INT(last, "0", 0, 4096, "those at its end, except in a model that generates"),
+            BOOL(orthonormal, "yes", "the rows of R are orthonormal"),
+            BOOL(difference, "yes", "subtract R h, the projection before the edit"),
+            TEXT(targets, "layer", "the layers behind which hidden states are edited, such as 3.layer"));
 
 /* Behind the last layer of a decoder nothing reads the first tokens of a text, so an edit there would not train. */
 static bool edits(const pb_build *b, const conf *c, const pb_site *site)
@@ -74,10 +63,8 @@ const pb_method pb_method_loreft = {
              "where nothing reads the first tokens.",
     .count = "(2*rank*width+rank)*(1-causal*(last==0)*(layer==layers-1))",
     .deviation = "W: 1/sqrt(3*width); b: 1/sqrt(3*width)",
-    .category = PB_ADDITIVE,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
+    .traits = {PB_ADDITIVE},
+    .settings = {options, sizeof(conf), "rank"},
     .presets = presets,
-    .block = block,
+    .hooks = {.block = block},
 };

@@ -8,23 +8,11 @@
  * A layer may have no block, as `targets = [!048].layer 1?.layer` says for the nine blocks of the authors' T5-base; s_0
  * is then made in front of the first layer that has one.  Block_l is a layer as the base's with all its widths divided
  * by r, and as many key heads as query heads. */
-#include <stdio.h>
-#include <string.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    int reduction;
-    double temperature;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, reduction, INT, "8", 1, 65536, "r: the base's widths divided by those of the side network"),
-    PB_OPTION(conf, temperature, REAL, "0.1", 1e-6, 1e6, "T, the temperature of the gates"),
-    PB_OPTION(conf, targets, TEXT, "layer", "the layers that have a block of the side network; the last must"),
-    {0},
-};
+PB_SETTINGS(INT(reduction, "8", 1, 65536, "r: the base's widths divided by those of the side network"),
+            REAL(temperature, "0.1", 1e-6, 1e6, "T, the temperature of the gates"),
+            TEXT(targets, "layer", "the layers that have a block of the side network; the last must"));
 
 /* The hidden size of the side network: d / r.  It has as many heads as the base, each with an even number of columns,
  * since rotary positions turn pairs of them; d / r is rounded up to that. */
@@ -134,10 +122,7 @@ const pb_method pb_method_lst = {
     .count = "s = 2*heads*ceil(width/(2*heads*reduction)); f = ceil(intermediate/reduction);"
              " width*s + s + 1 + 4*s*s + (2+gated)*s*f + bias*(5*s + (1+gated)*f) + 2*norm*s;"
              " model: 2*width*s + s + width + pre_norm*norm*s",
-    .category = PB_ADDITIVE,
-    .identity = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "reduction",
-    .block = block,
+    .traits = {PB_ADDITIVE, .identity = true},
+    .settings = {options, sizeof(conf), "reduction"},
+    .hooks = {.block = block},
 };

@@ -2,17 +2,9 @@
  * are kept, S begins at 0 again, and in the second phase only those elements train: a lottery ticket. */
 #include "peftbench.h"
 
-typedef struct conf {
-    double share, phase;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, share, REAL, "0.01", 0, 1, "the share of the elements that the second phase trains"),
-    PB_OPTION(conf, phase, REAL, "0.5", 0.01, 0.99, "the share of the steps that are the first phase"),
-    PB_OPTION(conf, targets, TEXT, "attn.* mlp.*", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(REAL(share, "0.01", 0, 1, "the share of the elements that the second phase trains"),
+            REAL(phase, "0.5", 0.01, 0.99, "the share of the steps that are the first phase"),
+            TEXT(targets, "attn.* mlp.*", "projections to adapt"));
 
 static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
 {
@@ -70,13 +62,7 @@ const pb_method pb_method_lt_sft = {
              "over languages and tasks, which is not here.",
     .count = "in*out",
     .deviation = "S: 0",
-    .category = PB_SELECTIVE,
-    .identity = true,
-    .ranks = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .weight = weight,
-    .before_step = before_step,
-    .after_step = after_step,
+    .traits = {PB_SELECTIVE, .identity = true, .ranks = true, .merges = true},
+    .settings = {options, sizeof(conf)},
+    .hooks = {.weight = weight, .before_step = before_step, .after_step = after_step},
 };

@@ -1,7 +1,5 @@
 /* majority: predicts the most frequent class, the labels that more than half of the texts have, or the mean of the
  * numbers.  Every method must score above it. */
-#include <math.h>
-
 #include "peftbench.h"
 
 /* 0 * logits + share, which does not depend on the text. */
@@ -44,9 +42,6 @@ const pb_method pb_method_majority = {
     .help = "Predicts the training set's most frequent class, the labels that more than half of its texts have, or the "
             "mean of its numbers; nothing is trained.",
     .equation = "logits = log of the share of each class, or log-odds of each label",
-    .category = PB_BASELINE,
-    .classes = true,
-    .select = pb_select_nothing,
-    .logits = logits,
-    .start = set_shares,
+    .traits = {PB_BASELINE, .classes = true},
+    .hooks = {.select = pb_select_nothing, .logits = logits, .start = set_shares},
 };

@@ -2,18 +2,8 @@
  * columns of the weight share one trained change M [out,r]. */
 #include "peftbench.h"
 
-typedef struct conf {
-    int rank;
-    double dropout;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, rank, INT, "8", 1, 4096, "r, the columns of a shard; at most those of the weight"),
-    PB_OPTION(conf, dropout, REAL, "0", 0, 0.99, "of x in the sum, while training"),
-    PB_OPTION(conf, targets, TEXT, "*", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(rank, "8", 1, 4096, "r, the columns of a shard; at most those of the weight"),
+            REAL(dropout, "0", 0, 0.99, "of x in the sum, while training"), TEXT(targets, "*", "projections to adapt"));
 
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
@@ -49,12 +39,8 @@ const pb_method pb_method_miss = {
         "init_weights=mini) does not exist here; the nonlinear variant is the method bat.",
     .count = "rank*out",
     .deviation = "M: 0",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
-    .linear = linear,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
+    .hooks = {.linear = linear},
     .peft = &peft,
 };

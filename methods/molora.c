@@ -1,19 +1,10 @@
 /* molora: a mixture of LoRAs whose weights a router computes for each token. */
 #include "peftbench.h"
 
-typedef struct conf {
-    int experts, rank;
-    double alpha;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, experts, INT, "10", 1, 256, "E, the LoRAs at each projection"),
-    PB_OPTION(conf, rank, INT, "4", 1, 4096, "r, the rank of each B_e A_e"),
-    PB_OPTION(conf, alpha, REAL, "16", 0, 1e6, "the updates are scaled by alpha / r"),
-    PB_OPTION(conf, targets, TEXT, "attn.* mlp.*", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(experts, "10", 1, 256, "E, the LoRAs at each projection"),
+            INT(rank, "4", 1, 4096, "r, the rank of each B_e A_e"),
+            REAL(alpha, "16", 0, 1e6, "the updates are scaled by alpha / r"),
+            TEXT(targets, "attn.* mlp.*", "projections to adapt"));
 
 /* y = W x + alpha/r * sum_e p_e B_e A_e x with p = softmax(G x);  A_e [r,in], B_e [out,r], G [E,in] */
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
@@ -45,10 +36,7 @@ const pb_method pb_method_molora = {
              "model with one task the experts have nothing to specialize in: its costs are what can be compared.",
     .count = "experts*(rank*(in+out)+in)",
     .deviation = "A.*: 0.02; B.*: 0; router: 0.02",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
-    .linear = linear,
+    .traits = {PB_REPARAMETRIZATION, .identity = true},
+    .settings = {options, sizeof(conf), "rank"},
+    .hooks = {.linear = linear},
 };

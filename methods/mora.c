@@ -3,24 +3,12 @@
  * first elements of x.  With `rope` part g is rotated by g times the angles of a rotary embedding, M is applied to
  * every part, and the results are put side by side; without it the parts are summed.  What is too short for y is
  * repeated. */
-#include <math.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    int rank;
-    bool rope;
-    double dropout;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, rank, INT, "8", 1, 4096, "r, of the LoRA with as many elements"),
-    PB_OPTION(conf, rope, BOOL, "yes", "rotate the parts of x instead of summing them"),
-    PB_OPTION(conf, dropout, REAL, "0", 0, 0.99, "of the input of M, while training"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(rank, "8", 1, 4096, "r, of the LoRA with as many elements"),
+            BOOL(rope, "yes", "rotate the parts of x instead of summing them"),
+            REAL(dropout, "0", 0, 0.99, "of the input of M, while training"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 /* The first `columns` columns of x, repeated until it has so many. */
 static pb_node *resized(pb_graph *g, pb_node *x, int columns)
@@ -58,11 +46,7 @@ const pb_method pb_method_mora = {
              "file round down; with rotations both make s even.",
     .count = "s = floor(sqrt((in+out)*rank)); e = s - rope*(s - 2*floor(s/2)); e*e",
     .deviation = "M: 0",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
-    .linear = linear,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
+    .hooks = {.linear = linear},
 };

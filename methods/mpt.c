@@ -1,19 +1,9 @@
 /* mpt: a soft prompt times a matrix of low rank, which multitask prompt tuning gives each task. */
 #include "peftbench.h"
 
-typedef struct conf {
-    pb_soft_prompt_settings prompt;
-    int rank;
-    double init, init_task;
-} conf;
-
-static const pb_option options[] = {
-    PB_SOFT_PROMPT_OPTIONS("20"),
-    PB_OPTION(conf, rank, INT, "1", 1, 4096, "k, the rank of the task's matrix"),
-    PB_OPTION(conf, init, REAL, "0.05", 0, 10, "standard deviation of the prompt at the start"),
-    PB_OPTION(conf, init_task, REAL, "0.02", 0, 10, "standard deviation of U and V at the start, as in PEFT"),
-    {0},
-};
+PB_SETTINGS(SOFT_PROMPT("20"), INT(rank, "1", 1, 4096, "k, the rank of the task's matrix"),
+            REAL(init, "0.05", 0, 10, "standard deviation of the prompt at the start"),
+            REAL(init_task, "0.02", 0, 10, "standard deviation of U and V at the start, as in PEFT"));
 
 /* [P * (U V); x]:  P [l,C], U [l,k], V [k,C]. */
 static pb_node *embed(pb_build *b, pb_node *x)
@@ -65,10 +55,8 @@ const pb_method pb_method_mpt = {
         "near zero. The paper's length is 100. An exported adapter is one of prompt tuning with the product.",
     .count = "model: length*width + rank*(length+width)",
     .deviation = "embed: init; U: init_task; V: init_task",
-    .category = PB_ADDITIVE,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "length",
-    .embed = embed,
+    .traits = {PB_ADDITIVE},
+    .settings = {options, sizeof(conf), "length"},
+    .hooks = {.embed = embed},
     .peft = &peft,
 };

@@ -30,10 +30,6 @@ const pb_method pb_method_null = {
     .paper = "none: measures the harness",
     .help = "Passes everything through; trains the head.",
     .equation = "y",
-    .category = PB_BASELINE,
-    .identity = true,
-    .linear = linear,
-    .attention = attention,
-    .block = block,
-    .embed = embed,
+    .traits = {PB_BASELINE, .identity = true},
+    .hooks = {.linear = linear, .attention = attention, .block = block, .embed = embed},
 };

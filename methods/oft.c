@@ -1,25 +1,13 @@
 /* oft: y = W R^T x, where R is a block-diagonal rotation of the input, block by block the Cayley transform of a
  * skew-symmetric matrix Q that starts as zero: R = (I + Q)(I - Q)^-1.  q holds the elements of Q above its diagonal. */
-#include <math.h>
-#include <stdlib.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    int blocks, size, terms;
-    bool neumann, share;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, blocks, INT, "4", 0, 65536, "r, the number of blocks, which divides the input's width"),
-    PB_OPTION(conf, size, INT, "0", 0, 65536, "b, the width of a block, with blocks=0; 0: by their number"),
-    PB_OPTION(conf, neumann, BOOL, "yes", "a Neumann series for (I - Q)^-1; no: exactly, and Q turns the other way"),
-    PB_OPTION(conf, terms, INT, "5", 4, 64, "terms of the product (I + Q)(I + Q + ..): up to the power terms - 1"),
-    PB_OPTION(conf, share, BOOL, "no", "one rotation for all blocks of a projection"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(blocks, "4", 0, 65536, "r, the number of blocks, which divides the input's width"),
+            INT(size, "0", 0, 65536, "b, the width of a block, with blocks=0; 0: by their number"),
+            BOOL(neumann, "yes", "a Neumann series for (I - Q)^-1; no: exactly, and Q turns the other way"),
+            INT(terms, "5", 4, 64, "terms of the product (I + Q)(I + Q + ..): up to the power terms - 1"),
+            BOOL(share, "no", "one rotation for all blocks of a projection"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 /* The width of a block at a site, or 0 with an error. */
 static int block_size(const conf *c, const pb_site *site)
@@ -111,13 +99,8 @@ const pb_method pb_method_oft = {
              "|Q| (coft) and PEFT's dropout of blocks are left out.",
     .count = "s = max(size,(size==0)*in/max(blocks,1)); (share+(1-share)*in/s)*s*(s-1)/2",
     .deviation = "q: 0",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "size",
-    .linear = linear,
-    .after_step = after_step,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "size"},
+    .hooks = {.linear = linear, .after_step = after_step},
     .peft = &peft,
 };

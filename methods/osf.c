@@ -1,22 +1,10 @@
 /* osf: W' = U_h S_h V_h + U diag(s) V: the large singular values of W = U_h S_h V_h + U0 S0 V0 and their vectors stay,
  * and the k small ones train, from their own values: U [out,k], s [1,k] and V [k,in].  The gradient of U is made
  * orthogonal to the columns of U_h, and that of V to the rows of V_h. */
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    double share;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, share, REAL, "0.5", 0.001, 1, "k / the smaller side of W, rounded up"),
-    PB_OPTION(conf, targets, TEXT, "attn.* mlp.*", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(REAL(share, "0.5", 0.001, 1, "k / the smaller side of W, rounded up"),
+            TEXT(targets, "attn.* mlp.*", "projections to adapt"));
 
 static int smaller_side(const pb_site *site)
 {
@@ -157,14 +145,8 @@ const pb_method pb_method_osf = {
         "PEFT's adapter holds what trains only; the start is computed again when it is read. That earlier "
         "tasks are forgotten less, the paper's claim, needs a sequence of tasks, which is not here.",
     .count = "k = min(in, out) - floor((1-share)*min(in, out)+0.000000001); k*(in+out+1)",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "share",
-    .linear = linear,
-    .start = start,
-    .before_step = before_step,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "share"},
+    .hooks = {.linear = linear, .start = start, .before_step = before_step},
     .peft = &peft,
 };

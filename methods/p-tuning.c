@@ -1,25 +1,11 @@
 /* p-tuning: a soft prompt that a small network computes of trained embeddings. */
-#include <math.h>
-#include <stdio.h>
-
 #include "peftbench.h"
 
 enum { MLP, LSTM };
 
-typedef struct conf {
-    pb_soft_prompt_settings prompt;
-    int encoder, hidden;
-    double init;
-} conf;
-
-static const pb_option options[] = {
-    PB_SOFT_PROMPT_OPTIONS("20"),
-    PB_OPTION(conf, encoder, CHOICE, "lstm", "mlp|lstm", "the network that computes the prompt"),
-    PB_OPTION(conf, hidden, INT, "0", 0, 65536,
-              "h, the units of its layers; 0: C, or C/2 in each direction of the LSTM"),
-    PB_OPTION(conf, init, REAL, "1", 0, 10, "standard deviation of the embeddings at the start"),
-    {0},
-};
+PB_SETTINGS(SOFT_PROMPT("20"), CHOICE(encoder, "lstm", "mlp|lstm", "the network that computes the prompt"),
+            INT(hidden, "0", 0, 65536, "h, the units of its layers; 0: C, or C/2 in each direction of the LSTM"),
+            REAL(init, "1", 0, 10, "standard deviation of the embeddings at the start"));
 
 /* A linear map of one or two inputs side by side, each with a weight of its own; all start in [-bound,bound). */
 static pb_node *map(pb_build *b, const char *name, pb_node *first, pb_node *second, int out, double bound)
@@ -98,10 +84,8 @@ const pb_method pb_method_p_tuning = {
              " + (encoder==0)*(h*width+h + h*h+h + width*h+width)"
              " + encoder*(2*(4*h*width+4*h*h+8*h) + 2*(4*h*2*h+4*h*h+8*h) + 2*h*2*h+2*h + width*2*h+width)",
     .deviation = "embed: init",
-    .category = PB_ADDITIVE,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "length",
-    .embed = embed,
+    .traits = {PB_ADDITIVE},
+    .settings = {options, sizeof(conf), "length"},
+    .hooks = {.embed = embed},
     .peft = &peft,
 };

@@ -5,20 +5,11 @@
 
 enum { MOST = 4 }; /* levels */
 
-typedef struct conf {
-    int rank, depth, act;
-    double scale;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, rank, INT, "32", 1, 4096, "r, the width of the network"),
-    PB_OPTION(conf, depth, INT, "0", 0, MOST, "the number of encoders, and of decoders"),
-    PB_OPTION(conf, act, CHOICE, "relu", "gelu|gelu_tanh|relu|tanh|silu|sigmoid", "f, the activation"),
-    PB_OPTION(conf, scale, REAL, "1", -1e6, 1e6, "s, the scale of the update"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(rank, "32", 1, 4096, "r, the width of the network"),
+            INT(depth, "0", 0, MOST, "the number of encoders, and of decoders"),
+            CHOICE(act, "relu", "gelu|gelu_tanh|relu|tanh|silu|sigmoid", "f, the activation"),
+            REAL(scale, "1", -1e6, 1e6, "s, the scale of the update"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 /* f(NAME.i H), with a trained matrix [r,r]. */
 static pb_node *level(pb_build *b, const pb_site *site, const char *name, int i, pb_node *h)
@@ -81,12 +72,8 @@ const pb_method pb_method_peanut = {
         "base model, in a composition too. Computing A W costs the FLOPs of the projection on rank tokens.",
     .count = "2*rank*out + 2*depth*rank*rank",
     .deviation = "A: 1/sqrt(3*out); B: 0; encoder.*: 1/sqrt(3*rank); decoder.*: 1/sqrt(3*rank)",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
-    .linear = linear,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
+    .hooks = {.linear = linear},
     .peft = &peft,
 };

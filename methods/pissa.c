@@ -5,25 +5,13 @@
  *
  * minor-left: h = W x + s B A x, where B holds the left singular vectors of the r smallest values and does not train.
  */
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    pb_low_rank_settings update;
-    int start;
-} conf;
+enum { PRINCIPAL, MINOR, QR, MINOR_LEFT }; /* start */
 
-enum { PRINCIPAL, MINOR, QR, MINOR_LEFT };
-
-static const pb_option options[] = {
-    PB_LOW_RANK_OPTIONS_OF("8", "8", "attn.q attn.v attn.qkv"), /* s = 1, as in the paper */
-    PB_OPTION(conf, start, CHOICE, "principal", "principal|minor|qr|minor-left",
-              "the part of W that A and B start from"),
-    {0},
-};
+/* alpha / r is 1, as in the paper. */
+PB_SETTINGS(LOW_RANK_OF("8", "8", "attn.q attn.v attn.qkv"),
+            CHOICE(start, "principal", "principal|minor|qr|minor-left", "the part of W that A and B start from"));
 
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
@@ -109,14 +97,9 @@ const pb_method pb_method_pissa = {
              "A and B. PEFT's adapter holds A and B only and repeats the decomposition when it is loaded; it is not "
              "read, and `export` writes a plain LoRA of rank 2r instead. From one start, 20 steps equal those of PEFT.",
     .count = "rank*(in+(start<3)*out)",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
     .presets = presets,
-    .linear = linear,
-    .start = start,
+    .hooks = {.linear = linear, .start = start},
     .peft = &pb_low_rank_peft,
 };

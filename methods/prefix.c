@@ -1,29 +1,16 @@
 /* prefix: trained keys and values in front of those of the text, in every layer. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "peftbench.h"
 
 enum { RANDOM, TOKENS };
 
-typedef struct conf {
-    int length, hidden, start, frozen;
-    double init;
-    bool mlp;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, length, INT, "10", 1, 4096, "P, the number of prefix tokens"),
-    PB_OPTION(conf, mlp, BOOL, "no", "compute keys and values from an embedding by a shared MLP, as the paper does"),
-    PB_OPTION(conf, hidden, INT, "384", 1, 65536, "intermediate size of that MLP"),
-    PB_OPTION(conf, init, REAL, "0.02", 0, 10, "standard deviation at the start"),
-    PB_OPTION(conf, targets, TEXT, "attn", "the layers that have a prefix, such as 3.attn; attn: all"),
-    PB_OPTION(conf, start, CHOICE, "random", "random|tokens",
-              "start from normal numbers, or from keys and values of tokens drawn from the vocabulary"),
-    PB_OPTION(conf, frozen, INT, "0", 0, 4095, "the first rows of the prefix, which stay as they start"),
-    {0},
-};
+PB_SETTINGS(INT(length, "10", 1, 4096, "P, the number of prefix tokens"),
+            BOOL(mlp, "no", "compute keys and values from an embedding by a shared MLP, as the paper does"),
+            INT(hidden, "384", 1, 65536, "intermediate size of that MLP"),
+            REAL(init, "0.02", 0, 10, "standard deviation at the start"),
+            TEXT(targets, "attn", "the layers that have a prefix, such as 3.attn; attn: all"),
+            CHOICE(start, "random", "random|tokens",
+                   "start from normal numbers, or from keys and values of tokens drawn from the vocabulary"),
+            INT(frozen, "0", 0, 4095, "the first rows of the prefix, which stay as they start"));
 
 /* The positions of the text start after the prefix. */
 static pb_node *embed(pb_build *b, pb_node *x)
@@ -156,13 +143,9 @@ const pb_method pb_method_prefix = {
              "vocabulary.",
     .count = "model: mlp*(length*width+hidden*(width+1)); 2*kv*(mlp*(hidden+1)+(1-mlp)*(length-frozen))",
     .deviation = "k: init; v: init; embed: 1",
-    .category = PB_ADDITIVE,
-    .options = options,
-    .conf_size = sizeof(conf),
+    .traits = {PB_ADDITIVE},
+    .settings = {options, sizeof(conf), "length"},
     .presets = presets,
-    .size = "length",
-    .embed = embed,
-    .attention = attention,
-    .start = start,
+    .hooks = {.attention = attention, .embed = embed, .start = start},
     .peft = &peft,
 };

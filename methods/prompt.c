@@ -1,27 +1,15 @@
 /* prompt: trained word embeddings in front of the text. */
-#include <math.h>
-
 #include "peftbench.h"
 
 enum { RANDOM, VOCABULARY };
 
-typedef struct conf {
-    pb_soft_prompt_settings prompt;
-    int start, rank, hidden;
-    double init;
-    bool mlp;
-} conf;
-
-static const pb_option options[] = {
-    PB_SOFT_PROMPT_OPTIONS("20"),
-    PB_OPTION(conf, init, REAL, "0.05", 0, 10, "standard deviation at the start; word embeddings have about 0.05"),
-    PB_OPTION(conf, start, CHOICE, "random", "random|vocabulary",
-              "start from normal numbers, or from embeddings of tokens drawn from the vocabulary"),
-    PB_OPTION(conf, rank, INT, "0", 0, 4096, "r, the rank of the prompt U V; 0: one matrix"),
-    PB_OPTION(conf, mlp, BOOL, "no", "add to each row of the prompt what an MLP makes of it"),
-    PB_OPTION(conf, hidden, INT, "400", 1, 65536, "m, the bottleneck dimension of that MLP"),
-    {0},
-};
+PB_SETTINGS(SOFT_PROMPT("20"),
+            REAL(init, "0.05", 0, 10, "standard deviation at the start; word embeddings have about 0.05"),
+            CHOICE(start, "random", "random|vocabulary",
+                   "start from normal numbers, or from embeddings of tokens drawn from the vocabulary"),
+            INT(rank, "0", 0, 4096, "r, the rank of the prompt U V; 0: one matrix"),
+            BOOL(mlp, "no", "add to each row of the prompt what an MLP makes of it"),
+            INT(hidden, "400", 1, 65536, "m, the bottleneck dimension of that MLP"));
 
 /* The prompt [P,C], or U V.  The deviations of U and V are such that the elements of U V have the deviation `init`. */
 static pb_node *soft_tokens(pb_build *b)
@@ -130,12 +118,9 @@ const pb_method pb_method_prompt = {
         "small model cannot show.",
     .count = "model: (rank==0)*length*width + rank*(length+width) + mlp*(2*hidden*width+hidden+3*width)",
     .deviation = "embed: init; U: 1/sqrt(rank); V: init; down.weight: 1/sqrt(3*width); up.weight: 1/sqrt(3*hidden)",
-    .category = PB_ADDITIVE,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "length",
+    .traits = {PB_ADDITIVE},
+    .settings = {options, sizeof(conf), "length"},
     .presets = presets,
-    .embed = embed,
-    .start = start,
+    .hooks = {.embed = embed, .start = start},
     .peft = &peft,
 };

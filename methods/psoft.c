@@ -3,20 +3,10 @@
  * A [r,in] holds V_r^T and B [out,r] holds U_r S_r; they do not train. */
 #include "peftbench.h"
 
-typedef struct conf {
-    int rank;
-    bool magnitudes;
-    double dropout;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, rank, INT, "8", 2, 1024, "r, the singular values whose part of W is rotated"),
-    PB_OPTION(conf, magnitudes, BOOL, "yes", "train the diagonals a and b besides the rotation"),
-    PB_OPTION(conf, dropout, REAL, "0", 0, 0.99, "of the input of A, while training"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(rank, "8", 2, 1024, "r, the singular values whose part of W is rotated"),
+            BOOL(magnitudes, "yes", "train the diagonals a and b besides the rotation"),
+            REAL(dropout, "0", 0, 0.99, "of the input of A, while training"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 /* D_b R D_a h;  h [T,r].  R = (I + Q)(I - Q)^-1, which is the transform of -Q. */
 static pb_node *rotate(pb_build *b, const pb_site *site, pb_node *h)
@@ -53,12 +43,7 @@ const pb_method pb_method_psoft = {
              "series as an option. PEFT's adapter does not hold U_r S_r and V_r^T and computes them again when it is "
              "loaded; it is not read. From one start, 20 steps equal those of PEFT.",
     .count = "rank*(rank-1)/2+2*magnitudes*rank",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
-    .linear = linear,
-    .start = pb_singular_start,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
+    .hooks = {.linear = linear, .start = pb_singular_start},
 };

@@ -5,22 +5,13 @@
 
 enum { RANDOM, MEAN, FIXED }; /* sample */
 
-typedef struct conf {
-    int rank, sample;
-    double initial, divergence, dropout;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, rank, INT, "256", 1, 32768, "r, the elements of z"),
-    PB_OPTION(conf, initial, REAL, "0.1", -1000, 1000, "every element of d at the start"),
-    PB_OPTION(conf, sample, CHOICE, "random", "random|mean|fixed",
-              "z while training: mu + e s with a normal e, mu, or mu + s; s = exp(v / 2) is the deviation"),
-    PB_OPTION(conf, divergence, REAL, "1e-6", 0, 1e6, "weight of the divergence of z from standard normal numbers"),
-    PB_OPTION(conf, dropout, REAL, "0", 0, 0.99, "of the input of A, while training"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(rank, "256", 1, 32768, "r, the elements of z"),
+            REAL(initial, "0.1", -1000, 1000, "every element of d at the start"),
+            CHOICE(sample, "random", "random|mean|fixed",
+                   "z while training: mu + e s with a normal e, mu, or mu + s; s = exp(v / 2) is the deviation"),
+            REAL(divergence, "1e-6", 0, 1e6, "weight of the divergence of z from standard normal numbers"),
+            REAL(dropout, "0", 0, 0.99, "of the input of A, while training"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 /* z of a training step, from h [T,2r] = d * (A x). */
 static pb_node *drawn(pb_build *b, const pb_site *site, pb_node *h, int step)
@@ -84,12 +75,8 @@ const pb_method pb_method_pvera = {
         "PEFT. The paper's benchmark is one of images.",
     .count = "2*rank+out",
     .deviation = "B: sqrt(2/rank); d: initial; b: 0",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
-    .linear = linear,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
+    .hooks = {.linear = linear},
     .peft = &peft,
 };

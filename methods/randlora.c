@@ -2,22 +2,11 @@
  * projections, and drawn from the run's seed; max and min are the larger and the smaller side of the weight, and n r is
  * at least min.  Row k n + i of A' [n r, min] is lambda[k,i] * A[k] * gamma[i], with lambda [r,n] and gamma [n,min]
  * trained.  Where the weight has more columns than rows, the update is the transpose. */
-#include <math.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    int rank;
-    double alpha;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, rank, INT, "32", 1, 4096, "r, the rank of each of the n products in the sum"),
-    PB_OPTION(conf, alpha, REAL, "640", 0, 1e6, "the update is scaled by alpha / r"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(rank, "32", 1, 4096, "r, the rank of each of the n products in the sum"),
+            REAL(alpha, "640", 0, 1e6, "the update is scaled by alpha / r"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 static int larger(int a, int b)
 {
@@ -85,12 +74,8 @@ const pb_method pb_method_randlora = {
         "that a small model saves no memory. Adapters of PEFT hold a copy of A and B for every module.",
     .count = "n = ceil(min(in, out)/rank); rank*n + n*min(in, out)",
     .deviation = "A: 1; B: 1; lambda: 0; gamma: 1/max(ceil(min(in, out)/rank), min(in, out))",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
-    .weight = weight,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
+    .hooks = {.weight = weight},
     .peft = &peft,
 };

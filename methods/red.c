@@ -1,14 +1,7 @@
 /* red: y = l * (W x + b) + beta, with vectors l and beta that train. */
 #include "peftbench.h"
 
-typedef struct conf {
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, targets, TEXT, "mlp.down", "projections whose output is edited"),
-    {0},
-};
+PB_SETTINGS(TEXT(targets, "mlp.down", "projections whose output is edited"));
 
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
@@ -29,10 +22,7 @@ const pb_method pb_method_red = {
              "which is a variant in that code.",
     .count = "2*out",
     .deviation = "l: 1; beta: 0",
-    .category = PB_ADDITIVE,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .linear = linear,
+    .traits = {PB_ADDITIVE, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf)},
+    .hooks = {.linear = linear},
 };

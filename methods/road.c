@@ -2,17 +2,9 @@
  * scales them by alpha.  It starts as the identity. */
 #include "peftbench.h"
 
-typedef struct conf {
-    int variant, group;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, variant, CHOICE, "1", "1|2|4", "RoAd_1: an angle and a scale a pair; 2: a column; 4: two a column"),
-    PB_OPTION(conf, group, INT, "2", 2, 65536, "columns of a group, whose halves are the pairs; divides the output"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(CHOICE(variant, "1", "1|2|4", "RoAd_1: an angle and a scale a pair; 2: a column; 4: two a column"),
+            INT(group, "2", 2, 65536, "columns of a group, whose halves are the pairs; divides the output"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
@@ -47,11 +39,8 @@ const pb_method pb_method_road = {
              "batches of several adapters are not reproduced.",
     .count = "out*((variant==0)+2*(variant==1)+4*(variant==2))",
     .deviation = "theta: 0; alpha: 1",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .linear = linear,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf)},
+    .hooks = {.linear = linear},
     .peft = &peft,
 };

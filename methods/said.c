@@ -3,18 +3,9 @@
  * is drawn from the run's seed and is stored nowhere.  lambda starts as ones and theta as zeros. */
 #include "peftbench.h"
 
-typedef struct conf {
-    int dimension;
-    bool structure;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, dimension, INT, "1000", 1, 1 << 24, "d, the numbers in theta"),
-    PB_OPTION(conf, structure, BOOL, "yes", "structure-aware: train a scale lambda for each layer"),
-    PB_OPTION(conf, targets, TEXT, "*", "projections whose weights change"),
-    {0},
-};
+PB_SETTINGS(INT(dimension, "1000", 1, 1 << 24, "d, the numbers in theta"),
+            BOOL(structure, "yes", "structure-aware: train a scale lambda for each layer"),
+            TEXT(targets, "*", "projections whose weights change"));
 
 static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
 {
@@ -51,12 +42,8 @@ const pb_method pb_method_said = {
              "paper. Training needs one full-size weight and its gradient at a time. That d falls with the size of the "
              "pretrained model needs models of several sizes to show.",
     .count = "model: dimension+structure*layers",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "dimension",
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "dimension"},
     .presets = presets,
-    .weight = weight,
+    .hooks = {.weight = weight},
 };

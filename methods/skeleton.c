@@ -6,18 +6,10 @@
  */
 #include "peftbench.h"
 
-/* 1. Settings: one row each (base/option.h: PB_OPTION).  Parsing, range checks, `peftbench show skeleton`, sweeps
+/* 1. Settings: one line each (base/option.h: PB_SETTINGS).  Parsing, range checks, `peftbench show skeleton`, sweeps
  *    and the database read the table.  A setting called "targets" chooses the projections. */
-typedef struct conf {
-    double start;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, start, REAL, "1", -10, 10, "every element of s before training"),
-    PB_OPTION(conf, targets, TEXT, "attn.o", "projections to rescale"),
-    {0},
-};
+PB_SETTINGS(REAL(start, "1", -10, 10, "every element of s before training"),
+            TEXT(targets, "attn.o", "projections to rescale"));
 
 /* 2. What is computed.  pb_added() makes a trainable tensor at its first call and finds it afterwards.  The functions
  *    pb_op_* (graph/op.h) compute.  pb_inner_linear() is the base layer, or the next method of a composition.  The
@@ -43,10 +35,7 @@ const pb_method pb_method_skeleton = {
     .help = "Rescales the output of chosen projections; copy this file to write a method.",
     .equation = "y = l * (W x + b)",
     .count = "out",
-    .category = PB_ADDITIVE,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .linear = linear,
+    .traits = {PB_ADDITIVE, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf)},
+    .hooks = {.linear = linear},
 };

@@ -1,29 +1,18 @@
 /* sparse: y = (W + S) x + b.  S [out,in] trains at k places, which are chosen before the first step and stay, and is 0
  * elsewhere.  The k places have the highest scores: |W|, -|W|, |g|, |g W| or the mean of g^2 over single examples,
  * where g = dL/dW at the pretrained weights; or they are random. */
-#include <math.h>
-
 #include "peftbench.h"
 
 enum { RANDOM, MAGNITUDE, SMALLEST, GRADIENT, SNIP, SQUARES }; /* choose */
 enum { MATRIX, MODEL };                                        /* within */
 
-typedef struct conf {
-    int choose, within, rank, samples;
-    double share;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, choose, CHOICE, "squares", "random|magnitude|smallest|gradient|snip|squares",
-              "the score of a place: none, |W|, -|W|, |g|, |g W| or the mean of g^2"),
-    PB_OPTION(conf, within, CHOICE, "model", "matrix|model", "the k highest of each matrix, or of all together"),
-    PB_OPTION(conf, share, REAL, "0.005", 0, 1, "k / the elements of the matrices"),
-    PB_OPTION(conf, rank, INT, "0", 0, 4096, "k has rank*(in+out) more places, as many as a LoRA of this rank trains"),
-    PB_OPTION(conf, samples, INT, "1024", 1, 1000000, "training examples from which g is computed"),
-    PB_OPTION(conf, targets, TEXT, "attn.* mlp.*", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(CHOICE(choose, "squares", "random|magnitude|smallest|gradient|snip|squares",
+                   "the score of a place: none, |W|, -|W|, |g|, |g W| or the mean of g^2"),
+            CHOICE(within, "model", "matrix|model", "the k highest of each matrix, or of all together"),
+            REAL(share, "0.005", 0, 1, "k / the elements of the matrices"),
+            INT(rank, "0", 0, 4096, "k has rank*(in+out) more places, as many as a LoRA of this rank trains"),
+            INT(samples, "1024", 1, 1000000, "training examples from which g is computed"),
+            TEXT(targets, "attn.* mlp.*", "projections to adapt"));
 
 /* ---- sizes: S of all targets has its values in one tensor (within = model), or each target in its own ---------- */
 
@@ -189,16 +178,9 @@ const pb_method pb_method_sparse = {
              "and k places. An update of few elements may have a high rank, so that export --rank with a small rank "
              "loses much of it, and prints how much.",
     .count = "floor(share*(in*out))+rank*(in+out)",
-    .category = PB_SELECTIVE,
-    .identity = true,
-    .ranks = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "share",
+    .traits = {PB_SELECTIVE, .identity = true, .ranks = true, .merges = true},
+    .settings = {options, sizeof(conf), "share"},
     .presets = presets,
-    .linear = linear,
-    .asks = asks,
-    .start = start,
+    .hooks = {.linear = linear, .asks = asks, .start = start},
     .peft = &peft,
 };

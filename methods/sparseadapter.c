@@ -1,22 +1,10 @@
 /* sparseadapter: y + U f(D y + b_D) + b_U, where the elements of all D and U with the smallest |w dL/dw| at the start
  * (SNIP) are set to 0 and stay 0. */
-#include <math.h>
-#include <stdlib.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    pb_bottleneck_settings adapter;
-    double sparsity;
-    int samples;
-} conf;
-
-static const pb_option options[] = {
-    PB_BOTTLENECK_OPTIONS("64", "0.02", "attn mlp"),
-    PB_OPTION(conf, sparsity, REAL, "0.4", 0, 0.999, "the share of the elements of D and U that are pruned"),
-    PB_OPTION(conf, samples, INT, "32", 1, 1000000, "training examples from which the gradient is computed"),
-    {0},
-};
+PB_SETTINGS(BOTTLENECK("64", "0.02", "attn mlp"),
+            REAL(sparsity, "0.4", 0, 0.999, "the share of the elements of D and U that are pruned"),
+            INT(samples, "32", 1, 1000000, "training examples from which the gradient is computed"));
 
 static const char *const name[] = {"down.weight", "up.weight"};
 
@@ -99,13 +87,7 @@ const pb_method pb_method_sparseadapter = {
         "sparsity is its Large-Sparse setting.  What is pruned does not count as trained, and the artifact stores the "
         "gaps that it leaves.",
     .count = "model: ceil((1-sparsity)*(2*bottleneck*width*sites)) + sites*(bottleneck+width)",
-    .category = PB_ADDITIVE,
-    .ranks = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "bottleneck",
-    .block = block,
-    .asks = pb_asks_gradient,
-    .start = start,
-    .before_step = before_step,
+    .traits = {PB_ADDITIVE, .ranks = true},
+    .settings = {options, sizeof(conf), "bottleneck"},
+    .hooks = {.block = block, .asks = pb_asks_gradient, .start = start, .before_step = before_step},
 };

@@ -1,17 +1,8 @@
 /* subset: chosen weights and biases of the base train. */
 #include "peftbench.h"
 
-typedef struct conf {
-    const char *only;
-    bool weights, biases;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, only, TEXT, "attn.*", "projections that train, such as attn.q or 3.mlp.*"),
-    PB_OPTION(conf, weights, BOOL, "yes", "their weights train"),
-    PB_OPTION(conf, biases, BOOL, "yes", "their biases train"),
-    {0},
-};
+PB_SETTINGS(TEXT(only, "attn.*", "projections that train, such as attn.q or 3.mlp.*"),
+            BOOL(weights, "yes", "their weights train"), BOOL(biases, "yes", "their biases train"));
 
 static bool trains(const void *settings, const pb_param *p, int layers)
 {
@@ -35,10 +26,8 @@ const pb_method pb_method_subset = {
     .help = "Trains the weights and biases of chosen projections, and the head.",
     .equation = "W x + b, where W and b of the chosen projections train",
     .notes = "The norms stay frozen.",
-    .category = PB_SELECTIVE,
-    .identity = true,
-    .options = options,
-    .conf_size = sizeof(conf),
+    .traits = {PB_SELECTIVE, .identity = true},
+    .settings = {options, sizeof(conf)},
     .presets = presets,
-    .select = trains,
+    .hooks = {.select = trains},
 };

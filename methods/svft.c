@@ -3,28 +3,16 @@
  * vectors are most alike (top).
  *
  * With relu = yes, W becomes U diag(relu(S + delta)) V^T, as in SVDiff: M = diag(relu(S + delta) - S). */
-#include <math.h>
-#include <stdlib.h>
-
 #include "peftbench.h"
-
-typedef struct conf {
-    int pattern, band, rank;
-    bool relu;
-    const char *targets;
-} conf;
 
 enum { PLAIN, BANDED, RANDOM, TOP };
 
-static const pb_option options[] = {
-    PB_OPTION(conf, pattern, CHOICE, "plain", "plain|banded|random|top", "the places of M that train"),
-    PB_OPTION(conf, band, INT, "2", 1, 4096,
-              "d, the diagonals of M above and below the main one; random and top have as many places as this band"),
-    PB_OPTION(conf, rank, INT, "0", 0, 65536, "k, the largest singular values that are used; 0: all"),
-    PB_OPTION(conf, relu, BOOL, "no", "keep the singular values from becoming negative (SVDiff); with plain only"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(CHOICE(pattern, "plain", "plain|banded|random|top", "the places of M that train"),
+            INT(band, "2", 1, 4096,
+                "d, the diagonals of M above and below the main one; random and top have as many places as this band"),
+            INT(rank, "0", 0, 65536, "k, the largest singular values that are used; 0: all"),
+            BOOL(relu, "no", "keep the singular values from becoming negative (SVDiff); with plain only"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 static int values_of(const conf *c, const pb_site *site)
 {
@@ -153,12 +141,8 @@ const pb_method pb_method_svft = {
              "of singular vectors are arbitrary, and is refused where W is not square. U and V^T do not train, but "
              "each artifact holds them: about twice the weights that are adapted.",
     .count = "k = rank+(rank==0)*min(in,out); (pattern==0)*k+(pattern>0)*((2*band+1)*k-band*(band+1))",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf)},
     .presets = presets,
-    .linear = linear,
-    .start = start,
+    .hooks = {.linear = linear, .start = start},
 };

@@ -1,24 +1,12 @@
 /* tinylora: h = W x + U_r S_r (sum_i v_i P_i) V_r^T x: the matrix between the r largest singular values and their
  * vectors is a sum of random matrices P_i [r,r], and their u factors v [1,u] are all that trains.  Projections may
  * share v. */
-#include <math.h>
-#include <stdio.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    int rank, u;
-    double tie;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, rank, INT, "2", 1, 4096, "r, the singular values that are used"),
-    PB_OPTION(conf, u, INT, "64", 1, 65536, "the numbers that train for projections which share them"),
-    PB_OPTION(conf, tie, REAL, "0", 0, 1, "how far projections share v: 0: each has its own, 1: all have one"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(rank, "2", 1, 4096, "r, the singular values that are used"),
+            INT(u, "64", 1, 65536, "the numbers that train for projections which share them"),
+            REAL(tie, "0", 0, 1, "how far projections share v: 0: each has its own, 1: all have one"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 /* The group of a site: consecutive targets, as many in each group as there are whole ones for all; the last group has
  * the rest too. */
@@ -85,13 +73,8 @@ const pb_method pb_method_tinylora = {
              "few numbers suffice there is nothing that supervised training of a small model shows. From one start, 20 "
              "steps equal those of PEFT.",
     .count = "model: u*max(1, floor(sites*(1-tie)+0.5))",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "u",
-    .linear = linear,
-    .start = pb_singular_start,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "u"},
+    .hooks = {.linear = linear, .start = pb_singular_start},
     .peft = &peft,
 };

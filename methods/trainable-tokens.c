@@ -1,20 +1,9 @@
 /* trainable-tokens: the word embeddings of a few tokens train. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    int first, tokens;
-    const char *ids;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, first, INT, "0", -1000000, 1000000, "id of the first token; -n: the n-th last of the vocabulary"),
-    PB_OPTION(conf, tokens, INT, "32", 1, 1000000, "n, the number of tokens, whose ids follow each other"),
-    PB_OPTION(conf, ids, TEXT, "", "n ids in place of those that follow `first`: \"5 9 3\""),
-    {0},
-};
+PB_SETTINGS(INT(first, "0", -1000000, 1000000, "id of the first token; -n: the n-th last of the vocabulary"),
+            INT(tokens, "32", 1, 1000000, "n, the number of tokens, whose ids follow each other"),
+            TEXT(ids, "", "n ids in place of those that follow `first`: \"5 9 3\""));
 
 /* Writes the ids of the setting.  Returns false if they are not n numbers. */
 static bool read_ids(const conf *c, int *ids)
@@ -96,11 +85,8 @@ const pb_method pb_method_trainable_tokens = {
              "hold the special tokens of "
              "most vocabularies. The head trains besides, so a task can be learned with tokens that never occur.",
     .count = "model: tokens*width",
-    .category = PB_SELECTIVE,
-    .identity = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "tokens",
-    .embed = embed,
+    .traits = {PB_SELECTIVE, .identity = true},
+    .settings = {options, sizeof(conf), "tokens"},
+    .hooks = {.embed = embed},
     .peft = &peft,
 };

@@ -1,24 +1,12 @@
 /* unilora: the LoRAs of all projections in d numbers. y = W x + B A x, where the elements of all A [r,in] and B
  * [out,r] are those of one trained vector theta [d], assigned at random and divided by the square root of how often
  * they come: a projection with orthonormal columns, drawn from the run's seed. */
-#include <math.h>
-
 #include "peftbench.h"
 
-typedef struct conf {
-    int dimension, rank;
-    double bound, dropout;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, dimension, INT, "256", 1, 1 << 24, "d, the numbers in theta"),
-    PB_OPTION(conf, rank, INT, "4", 1, 4096, "r, the rank of B A"),
-    PB_OPTION(conf, bound, REAL, "0.02", 0, 1000, "theta starts uniformly between -bound and bound"),
-    PB_OPTION(conf, dropout, REAL, "0", 0, 0.99, "of the input of A, while training"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(dimension, "256", 1, 1 << 24, "d, the numbers in theta"), INT(rank, "4", 1, 4096, "r, the rank of B A"),
+            REAL(bound, "0.02", 0, 1000, "theta starts uniformly between -bound and bound"),
+            REAL(dropout, "0", 0, 0.99, "of the input of A, while training"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 /* Returns the number of elements of all A and B, and writes how many are in front of those of `site`. */
 static long long places(pb_build *b, const pb_site *site, int rank, long long *first)
@@ -123,11 +111,8 @@ const pb_method pb_method_unilora = {
              "The defaults are those of PEFT 0.21.2 and not the settings of the paper's runs.",
     .count = "model: dimension",
     .deviation = "theta: bound/sqrt(3)",
-    .category = PB_REPARAMETRIZATION,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "dimension",
-    .linear = linear,
+    .traits = {PB_REPARAMETRIZATION, .merges = true},
+    .settings = {options, sizeof(conf), "dimension"},
+    .hooks = {.linear = linear},
     .peft = &peft,
 };

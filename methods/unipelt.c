@@ -1,6 +1,4 @@
 /* unipelt: LoRA at queries and values, a prefix and an adapter after the MLP, each times a trained gate. */
-#include <string.h>
-
 #include "peftbench.h"
 
 typedef struct conf {
@@ -139,12 +137,7 @@ const pb_method pb_method_unipelt = {
     .count = "model: length*width+hidden*(width+1); layer: 2*kv*(hidden+1)+width+1; "
              "layer: bottleneck*(2*width+1)+width+width+1; lora*(rank*(in+out)+in+1)",
     .deviation = "A: 1/sqrt(3*in); B: 0; down.weight: init; up.weight: 0; gate.weight: init; embed: 1",
-    .category = PB_HYBRID,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "bottleneck",
-    .linear = linear,
-    .attention = attention,
-    .block = block,
-    .embed = embed,
+    .traits = {PB_HYBRID},
+    .settings = {options, sizeof(conf), "bottleneck"},
+    .hooks = {.linear = linear, .attention = attention, .block = block, .embed = embed},
 };

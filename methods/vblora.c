@@ -4,24 +4,14 @@
  * the k largest l, and 0 elsewhere. */
 #include "peftbench.h"
 
-typedef struct conf {
-    int rank, vectors, length, topk;
-    double ratio, bound, deviation, dropout;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, rank, INT, "4", 1, 4096, "r, the rank of B A"),
-    PB_OPTION(conf, vectors, INT, "90", 1, 65536, "h, the vectors in the bank"),
-    PB_OPTION(conf, length, INT, "0", 0, 65536, "b, a divisor of the sides of all targets; 0: half the keys' width"),
-    PB_OPTION(conf, topk, INT, "2", 1, 65536, "k, the vectors that a sub-vector is a mixture of"),
-    PB_OPTION(conf, ratio, REAL, "10", 1e-6, 1e6, "the logits learn at the rate of the bank times this ratio"),
-    PB_OPTION(conf, bound, REAL, "0.02", 0, 1000, "the bank starts uniformly between -bound and bound"),
-    PB_OPTION(conf, deviation, REAL, "0.1", 0, 1000, "standard deviation of the logits at the start"),
-    PB_OPTION(conf, dropout, REAL, "0", 0, 0.99, "of the input of A, while training"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(rank, "4", 1, 4096, "r, the rank of B A"), INT(vectors, "90", 1, 65536, "h, the vectors in the bank"),
+            INT(length, "0", 0, 65536, "b, a divisor of the sides of all targets; 0: half the keys' width"),
+            INT(topk, "2", 1, 65536, "k, the vectors that a sub-vector is a mixture of"),
+            REAL(ratio, "10", 1e-6, 1e6, "the logits learn at the rate of the bank times this ratio"),
+            REAL(bound, "0.02", 0, 1000, "the bank starts uniformly between -bound and bound"),
+            REAL(deviation, "0.1", 0, 1000, "standard deviation of the logits at the start"),
+            REAL(dropout, "0", 0, 0.99, "of the input of A, while training"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 /* A matrix [r,side], whose rows consist of side/b sub-vectors. */
 static pb_node *composed(pb_build *b, const pb_site *site, const char *name, int side)
@@ -83,11 +73,8 @@ const pb_method pb_method_vblora = {
         "zero, so the first outputs are not exactly those of the base model. The product with p is a dense one.",
     .count = "b = max(length, (length==0)*kv/2); rank*vectors*(in+out)/b; model: vectors*b",
     .deviation = "A: deviation; B: deviation; bank: bound/sqrt(3)",
-    .category = PB_REPARAMETRIZATION,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "vectors",
-    .linear = linear,
+    .traits = {PB_REPARAMETRIZATION, .merges = true},
+    .settings = {options, sizeof(conf), "vectors"},
+    .hooks = {.linear = linear},
     .peft = &peft,
 };

@@ -2,19 +2,10 @@
  * drawn from the run's seed.  The vectors d [rank] and b [out] train. */
 #include "peftbench.h"
 
-typedef struct conf {
-    int rank;
-    double initial, dropout;
-    const char *targets;
-} conf;
-
-static const pb_option options[] = {
-    PB_OPTION(conf, rank, INT, "256", 1, 65536, "r, the rows of A and the columns of B"),
-    PB_OPTION(conf, initial, REAL, "0.1", -1000, 1000, "every element of d at the start"),
-    PB_OPTION(conf, dropout, REAL, "0", 0, 0.99, "of the input of A, while training"),
-    PB_OPTION(conf, targets, TEXT, "attn.q attn.v attn.qkv", "projections to adapt"),
-    {0},
-};
+PB_SETTINGS(INT(rank, "256", 1, 65536, "r, the rows of A and the columns of B"),
+            REAL(initial, "0.1", -1000, 1000, "every element of d at the start"),
+            REAL(dropout, "0", 0, 0.99, "of the input of A, while training"),
+            TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 static pb_node *linear(pb_build *build, const pb_site *site, pb_node *x)
 {
@@ -55,12 +46,8 @@ const pb_method pb_method_vera = {
         "that rank, so in a small model the method saves stored parameters only.",
     .count = "rank+out",
     .deviation = "B: sqrt(2/rank); d: initial; b: 0",
-    .category = PB_REPARAMETRIZATION,
-    .identity = true,
-    .merges = true,
-    .options = options,
-    .conf_size = sizeof(conf),
-    .size = "rank",
-    .linear = linear,
+    .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
+    .settings = {options, sizeof(conf), "rank"},
+    .hooks = {.linear = linear},
     .peft = &peft,
 };

@@ -11,10 +11,7 @@ const pb_method pb_method_zero_shot = {
     .help = "Puts the text into a template and predicts the class of the most probable verbalizer; nothing is trained.",
     .equation = "p(label | text)",
     .notes = "The paper's models have up to 1.5 billion parameters; a small model shows the procedure and its costs.",
-    .category = PB_BASELINE,
-    .identity = true,
-    .options = options,
-    .conf_size = sizeof(pb_prompting),
-    .select = pb_select_nothing,
-    .prompt = pb_prompt_settings,
+    .traits = {PB_BASELINE, .identity = true},
+    .settings = {options, sizeof(pb_prompting)},
+    .hooks = {.select = pb_select_nothing, .prompt = pb_prompt_settings},
 };

@@ -1,7 +1,13 @@
 /* peftbench: the header that a plugin includes: the contracts of methods and tasks, the graph operations, products
- * and decompositions of matrices, and what tasks need to read tables and to compute metrics. */
+ * and decompositions of matrices, what tasks need to read tables and to compute metrics, and the C library's headers
+ * that plugins use. */
 #ifndef PEFTBENCH_H
 #define PEFTBENCH_H
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "graph/op.h"

@@ -7,6 +7,7 @@
 #define PB_OPTION_H
 
 #include "base/base.h"
+#include "base/each.h"
 
 typedef enum pb_option_type {
     PB_INT,    /* int                                                         */
@@ -57,6 +58,40 @@ typedef struct pb_option {
 #define PB_OPTION_FILE(field, value, text) PB_OPTION_TEXT(field, value, text), .file = true
 #define PB_OPTION_CHOICE(field, value, allowed, text)                                                                  \
     .type = _Generic((field), int : PB_CHOICE), .default_value = value, .choices = allowed, .help = text
+
+/* The settings of a plugin, one line each: declares the struct type `conf` and its table of rows, `options`.
+ *
+ *     PB_SETTINGS(INT(rank, "8", 1, 4096, "r, the rank of B A"),
+ *                 TEXT(targets, "attn.*", "projections to adapt"));
+ *
+ * is the same as
+ *
+ *     typedef struct conf { int rank; const char *targets; } conf;
+ *     static const pb_option options[] = {
+ *         PB_OPTION(conf, rank, INT, "8", 1, 4096, "r, the rank of B A"),
+ *         PB_OPTION(conf, targets, TEXT, "attn.*", "projections to adapt"),
+ *         {0}};
+ *
+ * There are at most 16.  A kind K is two macros: PB_FIELD_K is the field of the struct, and PB_SETTING_K the row.  Other
+ * headers have kinds for several settings that belong together (model/low_rank.h). */
+#define PB_SETTINGS(...)                                                                                               \
+    typedef struct conf {                                                                                              \
+        PB_EACH(PB_FIELD_OF, __VA_ARGS__)                                                                              \
+    } conf;                                                                                                            \
+    static const pb_option options[] = {PB_EACH(PB_SETTING_ROWS_OF, __VA_ARGS__){0}}
+#define PB_FIELD_OF(setting) PB_FIELD_##setting;
+#define PB_SETTING_ROWS_OF(setting) PB_SETTING_##setting,
+
+#define PB_FIELD_INT(field, ...) int field
+#define PB_FIELD_REAL(field, ...) double field
+#define PB_FIELD_BOOL(field, ...) bool field
+#define PB_FIELD_TEXT(field, ...) const char *field
+#define PB_FIELD_CHOICE(field, ...) int field
+#define PB_SETTING_INT(field, ...) PB_OPTION(conf, field, INT, __VA_ARGS__)
+#define PB_SETTING_REAL(field, ...) PB_OPTION(conf, field, REAL, __VA_ARGS__)
+#define PB_SETTING_BOOL(field, ...) PB_OPTION(conf, field, BOOL, __VA_ARGS__)
+#define PB_SETTING_TEXT(field, ...) PB_OPTION(conf, field, TEXT, __VA_ARGS__)
+#define PB_SETTING_CHOICE(field, ...) PB_OPTION(conf, field, CHOICE, __VA_ARGS__)
 
 /* In all functions below a table ends with a row whose name is NULL, and NULL is an empty table. */
 

@@ -43,7 +43,7 @@ static int fill_parts(stored *s)
     for (int i = 0; i < s->parts && !rc; i++) {
         const pb_method *m = s->part[i].method;
         char *group = pb_format("method.%s", m->name);
-        rc = pb_settings_fill(&s->settings, group, m->options, (void *)(uintptr_t)s->part[i].conf);
+        rc = pb_settings_fill(&s->settings, group, m->settings.options, (void *)(uintptr_t)s->part[i].conf);
         free(group);
     }
     return rc;

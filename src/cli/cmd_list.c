@@ -73,12 +73,12 @@ static void print_json(const pb_method *m, const pb_preset *p)
     pb_text t = {0};
     pb_text_add(&t, "{\"method\":");
     pb_json_quote(&t, p ? p->name : m->name);
-    add_member(&t, "class", pb_category_name[m->category]);
+    add_member(&t, "class", pb_category_name[m->traits.category]);
     add_member(&t, "title", p ? p->title : m->title);
     add_member(&t, "paper", p ? p->paper : m->paper);
     add_member(&t, "count", m->count ? m->count : "");
     add_member(&t, "peft", type ? type : "");
-    pb_text_add(&t, ",\"merges\":%s", m->merges ? "true" : "false");
+    pb_text_add(&t, ",\"merges\":%s", m->traits.merges ? "true" : "false");
     if (p) {
         add_member(&t, "preset_of", m->name);
         add_member(&t, "settings", p->spec);
@@ -125,7 +125,7 @@ static void print_category(int category, int *methods, int *presets)
     const pb_method *m;
     printf("%s:\n", pb_category_name[category]);
     for (int i = 0; (m = pb_method_at(i)); i++) {
-        if ((int)m->category != category)
+        if ((int)m->traits.category != category)
             continue;
         print_method(m, NULL);
         ++*methods;

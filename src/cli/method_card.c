@@ -52,8 +52,9 @@ static void write_range(const pb_option *o, char *range, size_t size)
 
 const char *pb_merging(const pb_method *m)
 {
-    bool hooks = m->weight || m->linear || m->attention || m->block || m->embed || m->logits || m->prompt;
-    return m->merges ? "yes" : m->select && !hooks ? "in place" : "no";
+    bool hooks = m->hooks.weight || m->hooks.linear || m->hooks.attention || m->hooks.block || m->hooks.embed ||
+                 m->hooks.logits || m->hooks.prompt;
+    return m->traits.merges ? "yes" : m->hooks.select && !hooks ? "in place" : "no";
 }
 
 /* False if the preset's part has another value of a setting than PEFT always has. */
@@ -83,7 +84,7 @@ static void print_facts(const pb_method *m, const pb_preset *p)
 {
     const char *plugin = pb_plugin_path(m);
     printf("%s: %s\nclass: %s\npaper: %s\n", p ? p->name : m->name, p ? p->title : m->title,
-           pb_category_name[m->category], p ? p->paper : m->paper);
+           pb_category_name[m->traits.category], p ? p->paper : m->paper);
     if (plugin)
         printf("plugin: %s, SHA-256 %s\n", plugin, pb_plugin_digest(m)->hex);
     print_wrapped(m->help);
@@ -91,9 +92,9 @@ static void print_facts(const pb_method *m, const pb_preset *p)
     printf("trained elements that it adds: %s\n", or_none(m->count));
     if (m->deviation)
         printf("standard deviations at the start: %s\n", m->deviation);
-    if (m->size)
-        printf("size, which [experiment] budget chooses: %s\n", m->size);
-    printf("starts as the base model: %s\n", m->identity ? "yes" : "no");
+    if (m->settings.size)
+        printf("size, which [experiment] budget chooses: %s\n", m->settings.size);
+    printf("starts as the base model: %s\n", m->traits.identity ? "yes" : "no");
     printf("can be merged into the weights: %s\n", pb_merging(m));
     printf("in PEFT: %s\n", or_none(pb_type_in_peft(m, p)));
 }
@@ -124,9 +125,9 @@ void pb_card_print(const pb_method *m, const pb_preset *p)
         printf("preset of a method: = %s: %s\n", m->name, p->spec);
     for (const pb_preset *q = m->presets; !p && q && q->name; q++)
         printf("preset %s: %s\n", q->name, q->spec);
-    if (m->options)
+    if (m->settings.options)
         printf("settings, in [method %s]:\n", p ? p->name : m->name);
-    pb_card_print_settings(m->options, &part);
+    pb_card_print_settings(m->settings.options, &part);
     pb_preset_parts_free(&part, n);
 }
 
@@ -146,7 +147,7 @@ void pb_card_print_composition(const pb_preset *p)
     int n = pb_preset_expand(p, NULL, part);
     bool identity = true;
     for (int i = 0; i < n; i++)
-        identity = identity && part[i].method->identity;
+        identity = identity && part[i].method->traits.identity;
     printf("%s: %s\nclass: %s\npaper: %s\n", p->name, p->title, pb_category_name[PB_HYBRID], p->paper);
     for (int i = 0; i < n; i++)
         printf("trained elements that %s adds: %s\n", part[i].name, or_none(part[i].method->count));
@@ -156,7 +157,7 @@ void pb_card_print_composition(const pb_preset *p)
         print_wrapped(p->notes);
     printf("preset of a composition: = %s\nsettings, in [method %s]:\n", p->spec, p->name);
     for (int i = 0; i < n; i++)
-        pb_card_print_settings(part[i].method->options, &part[i]);
+        pb_card_print_settings(part[i].method->settings.options, &part[i]);
     pb_preset_parts_free(part, n);
 }
 
@@ -241,11 +242,11 @@ static void print_markdown(const pb_method *m)
     print_fact("equation", m->equation, true);
     print_fact("trained elements that it adds", m->count, true);
     print_fact("standard deviations at the start", m->deviation, true);
-    print_fact("size, which `budget` chooses", m->size, true);
-    print_fact("starts as the base model", m->identity ? "yes" : "no", false);
+    print_fact("size, which `budget` chooses", m->settings.size, true);
+    print_fact("starts as the base model", m->traits.identity ? "yes" : "no", false);
     print_fact("can be merged into the weights", pb_merging(m), false);
     print_fact("in PEFT", or_none(pb_type_in_peft(m, NULL)), false);
-    print_settings_markdown(m->options);
+    print_settings_markdown(m->settings.options);
     if (m->notes) {
         printf("\n");
         pb_markdown_print(m->notes, stdout);
@@ -287,7 +288,7 @@ void pb_cards_print_markdown(void)
     for (int c = PB_BASELINE; c <= PB_HYBRID; c++) {
         printf("\n## %s\n\n%s\n", pb_category_name[c], about_category[c]);
         for (const pb_method *const *m = pb_methods; *m; m++)
-            if ((int)(*m)->category == c)
+            if ((int)(*m)->traits.category == c)
                 print_markdown(*m);
         for (const pb_preset *const *p = pb_presets; c == PB_HYBRID && *p; p++)
             print_composition_markdown(*p);

@@ -50,7 +50,8 @@ typedef struct sizing {
 static double count_with(const sizing *s, double value)
 {
     char *text = pb_format(s->option->type == PB_INT ? "%.0f" : "%.6g", value);
-    PB_CHECK(!pb_option_set(s->part->method->options, (void *)(uintptr_t)s->part->conf, s->option->name, text));
+    PB_CHECK(
+        !pb_option_set(s->part->method->settings.options, (void *)(uintptr_t)s->part->conf, s->option->name, text));
     free(text);
     double n = count_elements(s->e, s->part, 1);
     if (n >= 0)
@@ -131,7 +132,8 @@ static int choose(const sizing *s, double *count)
 /* Returns the setting that decides the size of a method, or NULL. */
 static const pb_option *size_of(const pb_attached *part)
 {
-    return part->method->size ? pb_option_find(part->method->options, part->method->size) : NULL;
+    return part->method->settings.size ? pb_option_find(part->method->settings.options, part->method->settings.size)
+                                       : NULL;
 }
 
 /* Moves the methods without a size to fixed, and returns the number of the others. */
@@ -153,8 +155,8 @@ void pb_budget_copy(const pb_cell *from, pb_cell *to)
         pb_text value = {0};
         if (size)
             pb_option_print(size, from->part[p].conf, &value);
-        PB_CHECK(!size || !pb_option_set(to->part[p].method->options, (void *)(uintptr_t)to->part[p].conf, size->name,
-                                         value.data));
+        PB_CHECK(!size || !pb_option_set(to->part[p].method->settings.options, (void *)(uintptr_t)to->part[p].conf,
+                                         size->name, value.data));
         pb_text_free(&value);
     }
 }

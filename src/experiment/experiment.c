@@ -200,22 +200,22 @@ static int check_methods(const pb_experiment *e, const pb_method_spec *s)
     const pb_method *prompts = NULL;
     for (int i = 0; i < s->parts; i++) {
         const pb_method *m = s->part[i].method;
-        if (m->prompt && prompts)
+        if (m->hooks.prompt && prompts)
             return pb_error("%s: both %s and %s present the text by a template; want one of them", s->label,
                             prompts->name, m->name);
-        prompts = m->prompt ? m : prompts;
-        if (m->prompt && e->task->answer_kind == PB_ANSWER_NUMBER)
+        prompts = m->hooks.prompt ? m : prompts;
+        if (m->hooks.prompt && e->task->answer_kind == PB_ANSWER_NUMBER)
             return pb_error("%s answers with a word; the answers of task %s are numbers, which only a head gives",
                             m->name, e->task_name);
-        if (m->prompt && e->task->answer_kind == PB_ANSWER_TAGS)
+        if (m->hooks.prompt && e->task->answer_kind == PB_ANSWER_TAGS)
             return pb_error("%s answers with a word; the answers of task %s are a tag for each word, which only a head "
                             "gives",
                             m->name, e->task_name);
-        if (m->prompt && e->task->answer_kind == PB_ANSWER_LABELS)
+        if (m->hooks.prompt && e->task->answer_kind == PB_ANSWER_LABELS)
             return pb_error(
                 "%s answers with one word; the answers of task %s are sets of labels, which only a head gives", m->name,
                 e->task_name);
-        if (m->classes && e->task->answer_kind == PB_ANSWER_TEXT)
+        if (m->traits.classes && e->task->answer_kind == PB_ANSWER_TEXT)
             return pb_error("%s needs a head of classes; the answers of task %s are texts", m->name, e->task_name);
     }
     return 0;
@@ -248,7 +248,7 @@ const pb_option *pb_row_options(const pb_row *row, int group)
     return group == PB_GROUP_TRAIN    ? pb_train_table
            : group == PB_GROUP_MODEL  ? pb_base_table
            : group == PB_GROUP_DECODE ? pb_decode_table
-                                      : row->spec.part[group - PB_GROUP_METHODS].method->options;
+                                      : row->spec.part[group - PB_GROUP_METHODS].method->settings.options;
 }
 
 void *pb_cell_conf(pb_cell *c, int group)
@@ -267,7 +267,7 @@ void pb_cell_begin(pb_experiment *e, const pb_row *row, pb_cell *c)
     c->decoding = pb_experiment_conf(e, pb_decode_table, sizeof *c->decoding);
     for (int p = 0; p < row->spec.parts; p++) {
         const pb_method *m = row->spec.part[p].method;
-        c->part[p] = (pb_attached){m, pb_experiment_conf(e, m->options, m->conf_size)};
+        c->part[p] = (pb_attached){m, pb_experiment_conf(e, m->settings.options, m->settings.conf_size)};
     }
 }
 
@@ -293,8 +293,8 @@ void pb_cell_finish(pb_experiment *e, pb_cell *c, const char *choice)
 const pb_prompting *pb_cell_prompting(const pb_cell *c)
 {
     for (int p = 0; p < c->row->spec.parts; p++)
-        if (c->part[p].method->prompt)
-            return c->part[p].method->prompt(c->part[p].conf);
+        if (c->part[p].method->hooks.prompt)
+            return c->part[p].method->hooks.prompt(c->part[p].conf);
     return NULL;
 }
 

@@ -95,8 +95,8 @@ static int read_values(pb_experiment *e, const pb_option *option, setting *k)
 static int check_budget(const pb_experiment *e, const pb_row *row, const setting *k)
 {
     const pb_method *m = k->group < PB_GROUP_METHODS ? NULL : row->spec.part[k->group - PB_GROUP_METHODS].method;
-    return m && m->size && !k->preset && *e->budget && !strcmp(m->size, k->key)
-               ? pb_error("%s: [experiment] budget decides it in %s; want one of the two", m->size, row->label)
+    return m && m->settings.size && !k->preset && *e->budget && !strcmp(m->settings.size, k->key)
+               ? pb_error("%s: [experiment] budget decides it in %s; want one of the two", m->settings.size, row->label)
                : 0;
 }
 
@@ -282,9 +282,10 @@ static int apply_budget(const pb_experiment *e, const sweep *s, pb_cell *c)
 /* Returns whether the method's hook `consistency` adds to the loss: its weight, the setting of that name, is not 0. */
 static bool is_consistent(const pb_attached *a)
 {
-    const pb_option *o = a->method->options ? pb_option_find(a->method->options, "consistency") : NULL;
-    if (!a->method->consistency || !o || o->type != PB_REAL)
-        return a->method->consistency != NULL;
+    const pb_option *o = a->method->settings.options ? pb_option_find(a->method->settings.options, "consistency")
+                                                     : NULL;
+    if (!a->method->hooks.consistency || !o || o->type != PB_REAL)
+        return a->method->hooks.consistency != NULL;
     return *(const double *)(const void *)((const char *)a->conf + o->offset) != 0;
 }
 

@@ -183,8 +183,8 @@ pb_adapter *pb_adapter_open(const char *dir)
     a->file_path = pb_format("%s/adapter_model.safetensors", dir);
     if ((a->doc = pb_json_read(a->config_path)) && !find_method(a) &&
         !pb_fields_check(a->config_path, pb_json_root(a->doc), a->peft) && !open_tensors(a, dir) && !check_task(a)) {
-        a->conf = pb_alloc(a->method->conf_size + 1);
-        pb_option_defaults(a->method->options, a->conf);
+        a->conf = pb_alloc(a->method->settings.conf_size + 1);
+        pb_option_defaults(a->method->settings.options, a->conf);
         return a;
     }
     pb_adapter_close(a);
@@ -196,7 +196,7 @@ void pb_adapter_close(pb_adapter *a)
     if (!a)
         return;
     if (a->conf)
-        pb_option_release(a->method->options, a->conf);
+        pb_option_release(a->method->settings.options, a->conf);
     pb_weights_close(a->weights);
     pb_json_free(a->doc);
     free(a->conf);

@@ -400,7 +400,7 @@ static int start(pb_loading *l)
     pb_preparation nothing = {0};
     for (const pb_peft_tensor *t = l->peft->tensors; t->ours; t++)
         lacks = lacks || !t->theirs;
-    PB_CHECK(!lacks || !l->a->method->asks);
+    PB_CHECK(!lacks || !l->a->method->hooks.asks);
     return lacks ? pb_model_start(l->m, &none, &nothing) : 0;
 }
 

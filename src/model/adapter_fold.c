@@ -19,7 +19,7 @@ static int initialization_of(const pb_loading *l)
 {
     static const char *const plain[] = {"true", "false", "gaussian", "orthogonal", "eva", "mica"};
     const char *key = l->peft->init_key;
-    char *value = key && l->a->method->low_rank ? pb_adapter_value(l->a, key) : NULL;
+    char *value = key && l->a->method->hooks.low_rank ? pb_adapter_value(l->a, key) : NULL;
     int found = !value || !strcmp(value, "pissa") ? PISSA : !strcasecmp(value, "olora") ? OLORA : -1;
     if (!value)
         return PLAIN;
@@ -39,7 +39,7 @@ static int initialization_of(const pb_loading *l)
 static int subtract_initial(pb_loading *l, pb_module *mod, initialization how)
 {
     pb_site site = pb_loading_site(mod);
-    pb_low_rank u = l->a->method->low_rank(l->a->conf, &site);
+    pb_low_rank u = l->a->method->hooks.low_rank(l->a->conf, &site);
     pb_loading_make_writable(l, mod->w);
     if (how == PISSA ? pb_lowrank_subtract_leading(mod->w->x, mod->w->rows, mod->w->cols, u.rank)
                      : pb_lowrank_subtract_qr(mod->w->x, mod->w->rows, mod->w->cols, u.rank, u.scale))
@@ -79,7 +79,8 @@ static void shape_of(const pb_loading *l, const pb_module *mod, const pb_site *s
                      int *cols)
 {
     const pb_method *method = l->a->method;
-    pb_low_rank u = method->low_rank ? method->low_rank(l->a->conf, site) : (pb_low_rank){.down = "", .up = ""};
+    pb_low_rank u = method->hooks.low_rank ? method->hooks.low_rank(l->a->conf, site)
+                                           : (pb_low_rank){.down = "", .up = ""};
     bool down = !strcmp(ours, u.down), up = !strcmp(ours, u.up);
     *rows = down ? u.rank : up ? site->out : 1;
     *cols = down || mod->feedforward ? site->in : up ? u.rank : site->out;
@@ -95,7 +96,7 @@ static bool has_count(const pb_array *a, int rows, int cols)
 static int add_tensors(pb_loading *l, const pb_module *mod)
 {
     pb_site site = pb_loading_site(mod);
-    if (!l->a->method->low_rank && !l->peft->input_option)
+    if (!l->a->method->hooks.low_rank && !l->peft->input_option)
         return pb_error("%s: target_modules: '%s': %s outside of the layers is not supported", l->a->config_path,
                         mod->local, l->peft->type);
     for (const pb_peft_tensor *t = l->peft->tensors; t->ours; t++) {
@@ -183,8 +184,8 @@ static pb_param *bias_of(pb_loading *l, pb_module *mod)
 /* The update is scale (B A x + b), where scale b is added to the bias of the module. */
 static int add_bias(pb_loading *l, pb_module *mod)
 {
-    const pb_array *t = l->peft->bias && l->a->method->low_rank ? pb_loading_module_tensor(l, mod, l->peft->bias)
-                                                                : NULL;
+    const pb_array *t = l->peft->bias && l->a->method->hooks.low_rank ? pb_loading_module_tensor(l, mod, l->peft->bias)
+                                                                      : NULL;
     const char *key = l->peft->bias_key;
     bool wanted = key && pb_adapter_flag(l->a, key);
     if (!t && !wanted)
@@ -193,7 +194,7 @@ static int add_bias(pb_loading *l, pb_module *mod)
         return pb_error("%s: %s 'base_model.model.%s.%s', but %s is %s", l->a->file_path, t ? "has" : "no tensor",
                         mod->local, l->peft->bias, key, wanted ? "true" : "false");
     pb_site site = pb_loading_site(mod);
-    pb_low_rank u = l->a->method->low_rank(l->a->conf, &site);
+    pb_low_rank u = l->a->method->hooks.low_rank(l->a->conf, &site);
     if (!u.additive)
         return pb_error("%s: %s: PEFT allows it only for an update that is added to the weights as it is",
                         l->a->config_path, key);

@@ -342,7 +342,7 @@ static char *translate(const char *from, const char *to, const char *word)
 
 static const char *choices_of(const pb_method *method, const pb_peft_key *k)
 {
-    const pb_option *o = pb_option_find(method->options, k->option);
+    const pb_option *o = pb_option_find(method->settings.options, k->option);
     return o->type == PB_BOOL ? "no|yes" : o->choices;
 }
 

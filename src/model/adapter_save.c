@@ -130,7 +130,7 @@ static void save_all_factors(pb_saving *s)
         const pb_factors *f = &s->factors[i];
         if (!f->A)
             continue;
-        pb_low_rank u = s->method->low_rank(s->conf, site);
+        pb_low_rank u = s->method->hooks.low_rank(s->conf, site);
         pb_saving_add_quoted(&s->targets, site->module);
         for (const pb_peft_tensor *t = peft->tensors; t->ours; t++) {
             if (!strcmp(t->ours, u.down))
@@ -166,7 +166,7 @@ static const pb_node *run_with_prefix(const pb_saving *s, pb_arena *arena, pb_ex
     pb_node *q = pb_graph_input(g, set, queries, zeros);
     pb_node *k = pb_graph_input(g, set, width, zeros), *v = pb_graph_input(g, set, width, zeros);
     pb_build b = pb_build_start(s->m, g, 0, 0);
-    s->method->attention(&b, &s->m->layer[layer].block[ATTN], q, k, v);
+    s->method->hooks.attention(&b, &s->m->layer[layer].block[ATTN], q, k, v);
     return run(executor, g, values ? b.v : b.k);
 }
 
@@ -210,7 +210,7 @@ static const pb_node *run_with_prompt(const pb_saving *s, pb_arena *arena, pb_ex
     int width = s->m->config.width;
     pb_real *zeros = pb_arena_alloc(arena, PB_META, (size_t)width * sizeof *zeros);
     pb_build b = pb_build_start(s->m, g, 0, 0);
-    return run(executor, g, s->method->embed(&b, pb_graph_input(g, pb_rows_whole(g, 1, offset), width, zeros)));
+    return run(executor, g, s->method->hooks.embed(&b, pb_graph_input(g, pb_rows_whole(g, 1, offset), width, zeros)));
 }
 
 /* Returns -1 with an error if PEFT's implementation has another value of a setting. */
@@ -426,14 +426,14 @@ static const pb_method *lora(void)
 {
     const pb_method *m;
     for (int i = 0; (m = pb_method_at(i)); i++)
-        if (m->peft && m->low_rank && !strcmp(m->peft->type, "LORA") && m->peft->bias)
+        if (m->peft && m->hooks.low_rank && !strcmp(m->peft->type, "LORA") && m->peft->bias)
             return m;
     PB_BUG("no method has PEFT's type LORA");
 }
 
 static void free_settings(const pb_method *m, void *conf)
 {
-    pb_option_release(m->options, conf);
+    pb_option_release(m->settings.options, conf);
     free(conf);
 }
 
@@ -441,13 +441,13 @@ static void free_settings(const pb_method *m, void *conf)
  * an error.  The caller frees them with free_settings. */
 static void *settings_of_rank(const pb_method *m, int rank)
 {
-    void *conf = pb_alloc(m->conf_size + 1);
+    void *conf = pb_alloc(m->settings.conf_size + 1);
     char *value = pb_format("%d", rank);
     int rc = 0;
-    pb_option_defaults(m->options, conf);
+    pb_option_defaults(m->settings.options, conf);
     for (const pb_peft_key *k = m->peft->keys; k->key && !rc; k++)
         if (!strcmp(k->key, "r") || !strcmp(k->key, "lora_alpha"))
-            rc = pb_option_set(m->options, conf, k->option, value);
+            rc = pb_option_set(m->settings.options, conf, k->option, value);
     free(value);
     if (!rc)
         return conf;

@@ -26,7 +26,7 @@ void pb_saving_add_quoted(pb_text *list, const char *name)
 char *pb_saving_option(const pb_saving *s, const char *name)
 {
     pb_text value = {0};
-    pb_option_print(pb_option_find(s->method->options, name), s->conf, &value);
+    pb_option_print(pb_option_find(s->method->settings.options, name), s->conf, &value);
     return value.data ? value.data : pb_strdup("");
 }
 
@@ -90,7 +90,7 @@ static int add_key(pb_saving *s, const pb_peft_key *k)
     if (k->list || k->formula)
         return k->list ? add_list(s, k) : add_formula(s, k);
     char *value = k->option ? pb_saving_option(s, k->option) : pb_strdup(k->words), *word = NULL;
-    const pb_option *o = k->option ? pb_option_find(s->method->options, k->option) : NULL;
+    const pb_option *o = k->option ? pb_option_find(s->method->settings.options, k->option) : NULL;
     if (o && k->words)
         word = pb_peft_word(s->method, k, value);
     else if (o && k->null && !strcmp(value, k->null))

@@ -11,7 +11,8 @@
 
 static int set_option(pb_loading *l, const char *key, const char *option, const char *value)
 {
-    return pb_option_set(l->a->method->options, l->a->conf, option, value) ? pb_loading_config_error(l, key) : 0;
+    return pb_option_set(l->a->method->settings.options, l->a->conf, option, value) ? pb_loading_config_error(l, key)
+                                                                                    : 0;
 }
 
 /* ---- values of single modules: "rank_pattern" --------------------------------------------------------- */

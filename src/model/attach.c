@@ -13,7 +13,7 @@ static const char *text_of(const pb_attached *p, const pb_option *o)
 
 static const pb_option *targets_option(const pb_attached *p)
 {
-    return pb_option_find(p->method->options, "targets");
+    return pb_option_find(p->method->settings.options, "targets");
 }
 
 /* The value of the method's setting `targets`.  A method without that setting targets every projection and sublayer. */
@@ -27,13 +27,13 @@ static const char *targets_of(const pb_attached *p)
 static bool has_hook(const pb_method *m, const pb_site *s)
 {
     if (s->w)
-        return m->linear || m->weight;
-    return m->block || (m->attention && !strcmp(s->role, pb_block_name[ATTN]));
+        return m->hooks.linear || m->hooks.weight;
+    return m->hooks.block || (m->hooks.attention && !strcmp(s->role, pb_block_name[ATTN]));
 }
 
 static bool has_hooks(const pb_method *m)
 {
-    return m->linear || m->weight || m->attention || m->block;
+    return m->hooks.linear || m->hooks.weight || m->hooks.attention || m->hooks.block;
 }
 
 static void match_targets(pb_model *m)
@@ -146,7 +146,7 @@ static int check_lists(const pb_model *m, int part, const char **setting)
 {
     const pb_attached *p = &m->part[part];
     int sites = pb_model_sites(m), hits = 0;
-    for (const pb_option *o = p->method->options; o && o->name; o++) {
+    for (const pb_option *o = p->method->settings.options; o && o->name; o++) {
         site_list l = list_of(m, part, o->name);
         *setting = o->name;
         if (lists_sites(p->method, o) && !is_own(p->method, o, text_of(p, o)) && check_each(&l, text_of(p, o)))
@@ -167,10 +167,10 @@ static int check_value(const pb_method *method, const pb_peft_key *key, const ch
     const char *equals = strchr(entry, '=');
     if (!equals || equals == entry)
         return pb_error("want PATTERN=VALUE, such as 0.attn.q=4, got '%s'", entry);
-    void *conf = pb_alloc(method->conf_size + 1);
-    pb_option_defaults(method->options, conf);
-    int rc = pb_option_set(method->options, conf, key->option, equals + 1);
-    pb_option_release(method->options, conf);
+    void *conf = pb_alloc(method->settings.conf_size + 1);
+    pb_option_defaults(method->settings.options, conf);
+    int rc = pb_option_set(method->settings.options, conf, key->option, equals + 1);
+    pb_option_release(method->settings.options, conf);
     free(conf);
     return rc;
 }
@@ -178,7 +178,7 @@ static int check_value(const pb_method *method, const pb_peft_key *key, const ch
 /* Checks the values that single sites have, such as "0.attn.q=16 mlp.*=4". */
 static int check_values(const pb_attached *part, const pb_peft_key *key)
 {
-    const pb_option *o = pb_option_find(part->method->options, key->pattern_option);
+    const pb_option *o = pb_option_find(part->method->settings.options, key->pattern_option);
     char *list = pb_strdup(*(const char *const *)((const char *)part->conf + o->offset)), *rest = list, *entry;
     int rc = 0;
     while (!rc && (entry = strsep(&rest, " ,")))
@@ -205,7 +205,7 @@ static bool selected(const pb_model *m, const pb_param *p)
 {
     for (int i = 0; i < m->parts; i++) {
         const pb_method *method = m->part[i].method;
-        if (method->select ? method->select(m->part[i].conf, p, m->config.layers) : p->kind == PB_HEAD)
+        if (method->hooks.select ? method->hooks.select(m->part[i].conf, p, m->config.layers) : p->kind == PB_HEAD)
             return true;
     }
     return false;

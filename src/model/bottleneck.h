@@ -12,11 +12,17 @@ typedef struct pb_bottleneck_settings {
     const char *targets;
 } pb_bottleneck_settings;
 
-/* Their rows for the option table, with the default values of m, of the deviation and of the sublayers. */
-#define PB_BOTTLENECK_OPTIONS(m, deviation, sublayers)                                                                 \
-    PB_OPTION(pb_bottleneck_settings, bottleneck, INT, m, 1, 65536, "m, the bottleneck dimension of an adapter"),      \
+/* BOTTLENECK(..) as the first of PB_SETTINGS, whose struct begins with them as `adapter`: with the default values of m,
+ * of the deviation and of the sublayers, and with other texts for m and for the deviation. */
+#define PB_FIELD_BOTTLENECK(...) pb_bottleneck_settings adapter
+#define PB_FIELD_BOTTLENECK_AS(...) pb_bottleneck_settings adapter
+#define PB_SETTING_BOTTLENECK(m, deviation, sublayers)                                                                 \
+    PB_SETTING_BOTTLENECK_AS(m, "m, the bottleneck dimension of an adapter", deviation,                                \
+                             "standard deviation of W_down at the start", sublayers)
+#define PB_SETTING_BOTTLENECK_AS(m, what, deviation, whose, sublayers)                                                 \
+    PB_OPTION(pb_bottleneck_settings, bottleneck, INT, m, 1, 65536, what),                                             \
         PB_OPTION(pb_bottleneck_settings, act, CHOICE, "gelu", "gelu|gelu_tanh|relu|tanh|silu", "f, the activation"),  \
-        PB_OPTION(pb_bottleneck_settings, init, REAL, deviation, 0, 10, "standard deviation of W_down at the start"),  \
+        PB_OPTION(pb_bottleneck_settings, init, REAL, deviation, 0, 10, whose),                                        \
         PB_OPTION(pb_bottleneck_settings, targets, TEXT, sublayers, "sublayers with an adapter, such as attn, 3.mlp")
 
 /* A linear map x W^T + b. */

@@ -91,7 +91,7 @@ static double setting(const reader *r, const pb_option *o)
     const void *field = (const char *)r->part->conf + o->offset;
     char pattern[80];
     snprintf(pattern, sizeof pattern, "%s_pattern", o->name);
-    const pb_option *list = pb_option_find(r->part->method->options, pattern);
+    const pb_option *list = pb_option_find(r->part->method->settings.options, pattern);
     double value = o->type == PB_REAL   ? *(const double *)field
                    : o->type == PB_BOOL ? *(const bool *)field
                    : o->type == PB_TEXT ? r->unit == OF_SITE && pb_site_in(text_of(r->part, o), r->site)
@@ -202,7 +202,7 @@ static double name_or_call(reader *r, size_t length)
         r->at = end;
         return call(r, name);
     }
-    const pb_option *o = pb_option_find(r->part->method->options, name);
+    const pb_option *o = pb_option_find(r->part->method->settings.options, name);
     int i = 0;
     while (i < r->names && (r->given[i].length != length || strncmp(r->given[i].name, name, length) != 0))
         i++;

@@ -330,9 +330,9 @@ static pb_node *weight_of(pb_build *b, const pb_site *s, pb_node *w)
     int running = b->part;
     for (b->part = m->parts - 1; b->part >= 0 && !m->merged; b->part--) {
         const pb_method *method = m->part[b->part].method;
-        if (!method->weight || !pb_model_targets(m, b->part, s))
+        if (!method->hooks.weight || !pb_model_targets(m, b->part, s))
             continue;
-        w = pb_graph_remake(b->graph, method->weight(b, s, pb_op_unpack(b->graph, w)));
+        w = pb_graph_remake(b->graph, method->hooks.weight(b, s, pb_op_unpack(b->graph, w)));
         w = returned(b, "weight", s, w, s->out, s->in);
     }
     b->part = running;
@@ -353,14 +353,14 @@ static pb_node *linear_from(pb_build *b, int part, const pb_site *s, pb_node *x)
 {
     const pb_model *m = b->model;
     int running = b->part;
-    while (part < m->parts && (m->merged || !m->part[part].method->linear || !pb_model_targets(m, part, s)))
+    while (part < m->parts && (m->merged || !m->part[part].method->hooks.linear || !pb_model_targets(m, part, s)))
         part++;
     if (!x)
         return NULL;
     if (part >= m->parts)
         return base_linear(b, s, x);
     b->part = part;
-    pb_node *y = returned(b, "linear", s, m->part[part].method->linear(b, s, x), x->rows, s->out);
+    pb_node *y = returned(b, "linear", s, m->part[part].method->hooks.linear(b, s, x), x->rows, s->out);
     b->part = running;
     return y;
 }
@@ -419,14 +419,14 @@ static pb_node *attention_from(pb_build *b, int part, const pb_site *s, pb_node 
 {
     const pb_model *m = b->model;
     int running = b->part;
-    while (part < m->parts && (!m->part[part].method->attention || !pb_model_targets(m, part, s)))
+    while (part < m->parts && (!m->part[part].method->hooks.attention || !pb_model_targets(m, part, s)))
         part++;
     if (!q || !k || !v)
         return NULL;
     if (part >= m->parts)
         return pb_base_attention(b, s, q, k, v);
     b->part = part;
-    pb_node *y = returned(b, "attention", s, m->part[part].method->attention(b, s, q, k, v), q->rows, q->cols);
+    pb_node *y = returned(b, "attention", s, m->part[part].method->hooks.attention(b, s, q, k, v), q->rows, q->cols);
     b->part = running;
     return y;
 }
@@ -444,26 +444,26 @@ pb_node *pb_inner_attention(pb_build *b, const pb_site *site, pb_node *q, pb_nod
 pb_node *pb_build_block(pb_build *b, const pb_site *s, pb_node *x, pb_node *y)
 {
     for (b->part = b->model->parts - 1; b->part >= 0 && y && !b->model->merged; b->part--)
-        if (b->model->part[b->part].method->block && pb_model_targets(b->model, b->part, s))
-            y = returned(b, "block", s, b->model->part[b->part].method->block(b, s, x, y), y->rows, y->cols);
+        if (b->model->part[b->part].method->hooks.block && pb_model_targets(b->model, b->part, s))
+            y = returned(b, "block", s, b->model->part[b->part].method->hooks.block(b, s, x, y), y->rows, y->cols);
     return y;
 }
 
 pb_node *pb_build_embed(pb_build *b, pb_node *x)
 {
     for (b->part = b->model->parts - 1; b->part >= 0 && x; b->part--)
-        if (b->model->part[b->part].method->embed)
-            x = returned(b, "embed", NULL, b->model->part[b->part].method->embed(b, x), 0, x->cols);
+        if (b->model->part[b->part].method->hooks.embed)
+            x = returned(b, "embed", NULL, b->model->part[b->part].method->hooks.embed(b, x), 0, x->cols);
     return x;
 }
 
 pb_node *pb_build_logits(pb_build *b, pb_node *logits)
 {
     for (int p = b->model->parts - 1; p >= 0 && logits; p--)
-        if (b->model->part[p].method->logits) {
+        if (b->model->part[p].method->hooks.logits) {
             b->part = p;
-            logits =
-                returned(b, "logits", NULL, b->model->part[p].method->logits(b, logits), logits->rows, logits->cols);
+            logits = returned(b, "logits", NULL, b->model->part[p].method->hooks.logits(b, logits), logits->rows,
+                              logits->cols);
         }
     return logits;
 }
@@ -471,7 +471,7 @@ pb_node *pb_build_logits(pb_build *b, pb_node *logits)
 bool pb_build_runs_twice(const pb_model *m)
 {
     for (int p = 0; p < m->parts && !m->preparing; p++)
-        if (m->part[p].method->consistency)
+        if (m->part[p].method->hooks.consistency)
             return true;
     return false;
 }
@@ -480,8 +480,8 @@ pb_node *pb_build_consistency(pb_build *b, pb_node *first, pb_node *second)
 {
     pb_node *sum = NULL;
     for (b->part = b->model->parts - 1; b->part >= 0; b->part--)
-        if (b->model->part[b->part].method->consistency) {
-            pb_node *term = b->model->part[b->part].method->consistency(b, first, second);
+        if (b->model->part[b->part].method->hooks.consistency) {
+            pb_node *term = b->model->part[b->part].method->hooks.consistency(b, first, second);
             term = returned(b, "consistency", NULL, term, 1, 1);
             sum = sum ? pb_op_add(b->graph, sum, term) : term;
         }

@@ -12,12 +12,18 @@ typedef struct pb_low_rank_settings {
     const char *rank_pattern, *alpha_pattern, *targets;
 } pb_low_rank_settings;
 
-/* Their rows for the option table, with the default values of targets, and of r and alpha. */
-#define PB_LOW_RANK_OPTIONS(projections) PB_LOW_RANK_OPTIONS_OF("8", "16", projections)
-#define PB_LOW_RANK_OPTIONS_OF(r, a, projections)                                                                      \
-    PB_OPTION(pb_low_rank_settings, rank, INT, r, 1, 4096, "r, the rank of B A"),                                      \
+/* LOW_RANK(..) as the first of PB_SETTINGS, whose struct begins with them as `update`: with the default values of
+ * targets, of r and alpha too (LOW_RANK_OF), and with other texts for r, which is at most `most`, and for dropout. */
+#define PB_FIELD_LOW_RANK(...) pb_low_rank_settings update
+#define PB_FIELD_LOW_RANK_OF(...) pb_low_rank_settings update
+#define PB_FIELD_LOW_RANK_AS(...) pb_low_rank_settings update
+#define PB_SETTING_LOW_RANK(projections) PB_SETTING_LOW_RANK_OF("8", "16", projections)
+#define PB_SETTING_LOW_RANK_OF(r, a, projections)                                                                      \
+    PB_SETTING_LOW_RANK_AS(4096, "r, the rank of B A", r, a, "of the input of A, while training", projections)
+#define PB_SETTING_LOW_RANK_AS(most, what, r, a, dropped, projections)                                                 \
+    PB_OPTION(pb_low_rank_settings, rank, INT, r, 1, most, what),                                                      \
         PB_OPTION(pb_low_rank_settings, alpha, REAL, a, 0, 1e6, "the update is scaled by alpha / r"),                  \
-        PB_OPTION(pb_low_rank_settings, dropout, REAL, "0", 0, 0.99, "of the input of A, while training"),             \
+        PB_OPTION(pb_low_rank_settings, dropout, REAL, "0", 0, 0.99, dropped),                                         \
         PB_OPTION(pb_low_rank_settings, rank_pattern, TEXT, "",                                                        \
                   "ranks of single projections: \"mlp.*=4 0.attn.q=16\""),                                             \
         PB_OPTION(pb_low_rank_settings, alpha_pattern, TEXT, "", "alphas of single projections"),                      \

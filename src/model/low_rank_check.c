@@ -41,14 +41,14 @@ int pb_model_compare_low_rank(pb_model *m, double *off, const pb_site **site)
 {
     int sites = 0;
     *off = 0;
-    if (m->parts != 1 || !m->part[0].method->low_rank)
+    if (m->parts != 1 || !m->part[0].method->hooks.low_rank)
         return 0;
     for (int i = 0; i < pb_model_sites(m); i++) {
         const pb_site *s = pb_model_site(m, i);
         double here;
         if (!s->w || !pb_model_targets(m, 0, s))
             continue;
-        pb_low_rank u = m->part[0].method->low_rank(m->part[0].conf, s);
+        pb_low_rank u = m->part[0].method->hooks.low_rank(m->part[0].conf, s);
         if (!u.additive)
             continue;
         if (compare_site(m, s, &u, &here))

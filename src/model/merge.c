@@ -116,8 +116,8 @@ bool pb_model_can_merge(const pb_model *m)
 {
     for (int i = 0; i < m->parts; i++) {
         const pb_method *p = m->part[i].method;
-        bool changes = p->linear || p->weight || p->block;
-        if (p->embed || p->attention || (changes && !p->merges) || reaches_stream(m, i))
+        bool changes = p->hooks.linear || p->hooks.weight || p->hooks.block;
+        if (p->hooks.embed || p->hooks.attention || (changes && !p->traits.merges) || reaches_stream(m, i))
             return false;
     }
     return true;

@@ -47,7 +47,7 @@ typedef struct pb_layer_style {
 } pb_layer_style;
 
 /* Training statistics: what is known of the training split before the first step.  The matrices are those that the
- * method has asked for (pb_method.asks), by pb_site.number; NULL: not asked for, or the method does not target it. 
+ * method has asked for (pb_hooks.asks), by pb_site.number; NULL: not asked for, or the method does not target it. 
  * They are computed without dropout and draws, and L has no penalties. */
 typedef struct pb_training_stats {
     int classes;
@@ -209,26 +209,8 @@ typedef struct pb_preset {
     const char *notes;                /* as in pb_method, of this preset only; NULL: nothing */
 } pb_preset;
 
-/* Every hook may be NULL.  `conf` is the method's settings struct. */
-typedef struct pb_method {
-    const char *name;     /* as written in an experiment file; equals the file's name.  Letters a-z, digits and '-' */
-    const char *tensors;  /* what stands for the method in the names of its tensors, from which random values are drawn
-                             and which artifacts hold: the earlier name of a method that was renamed.  NULL: `name` */
-    const char *title;    /* "LoRA: low-rank update of linear layers" */
-    const char *paper;    /* "Hu et al. 2021, LoRA, arXiv:2106.09685" */
-    const char *help;     /* one or two sentences */
-    const char *equation; /* of the paper, in the notation of this file: "y = W x + alpha/rank * B A x" */
-    /* What the paper leaves open, where the method departs from it or from PEFT and why, and what a small model cannot
-     * show: whole sentences, which the method's card in docs/methods.md prints.  NULL: nothing. */
-    const char *notes;
-    /* The number of elements that the method adds and trains, as a formula of its settings and of sizes, which `list`
-     * prints and `verify` checks: "rank*(in+out)" at each targeted site.  "model: length*width" is counted once, and
-     * parts are separated by ';' (model/formula.h).  NULL: the method adds no trained tensor. */
-    const char *count;
-    /* The standard deviations about zero with which tensors start, in the same language: "A: 1/sqrt(3*in); B: 0"; that
-     * of a constant is its magnitude.  To be written as the paper states them, since `verify` compares them with the
-     * tensors.  NULL: the paper states none. */
-    const char *deviation;
+/* What a method is, for the engine. */
+typedef struct pb_traits {
     pb_category category;
     bool classes;  /* the method needs a classification head */
     bool identity; /* a promise that `verify` checks: before the first step, the outputs equal the base model's */
@@ -236,26 +218,28 @@ typedef struct pb_method {
      * Rounding differs from processor to processor and can tip such a choice; the run then takes another course, and
      * `check` judges its scores. */
     bool ranks;
-
     /* A promise that `verify` checks: `linear` and `weight` are affine in x and `block` is in y, which is all that it
      * reads; they do not depend on the text, and there are no other hooks of the network.  The engine then folds the
      * method into the weights: it asks the hooks for the images of unit vectors. */
     bool merges;
+} pb_traits;
 
-    /* The settings: a table that ends with a row of zeros, and the size of the struct that it fills.  The engine reads
-     * five of them by name.  A text setting `targets` restricts `weight`, `linear`, `attention` and `block` to the
-     * sites that match it (pb_site_in); without it they apply to all projections and sublayers, not to role layer.
-     * `select` may read a text `only` with pb_param_in; a text NAME_pattern has values of single sites (pb_at_site).
-     * Of these lists a pattern that matches nothing is refused, except in defaults and presets.  An integer `samples`
-     * is the number of training examples that the statistics of `asks` are computed from.  A real setting
-     * `consistency` is the weight of the hook of that name. */
-    const pb_option *options;
-    size_t conf_size;
+/* The settings of a method: the table and the struct that PB_SETTINGS declares.  The engine reads five settings by
+ * name.  A text `targets` restricts `weight`, `linear`, `attention` and `block` to the sites that match it (pb_site_in);
+ * without it they apply to all projections and sublayers, not to role layer.  `select` may read a text `only` with
+ * pb_param_in; a text NAME_pattern has values of single sites (pb_at_site).  Of these lists a pattern that matches
+ * nothing is refused, except in defaults and presets.  An integer `samples` is the number of training examples that the
+ * statistics of `asks` are computed from.  A real setting `consistency` is the weight of the hook of that name. */
+typedef struct pb_method_settings {
+    const pb_option *options; /* ends with a row of zeros; NULL: the method has no settings */
+    size_t conf_size;         /* of the struct that the rows describe */
     /* The integer or real setting that decides how much the method trains, such as "rank": [experiment] budget chooses
      * its value.  NULL: there is none. */
     const char *size;
-    const pb_preset *presets; /* ends with a row of zeros; NULL: none */
+} pb_method_settings;
 
+/* What a method does.  Every hook may be NULL.  `conf` is the method's settings struct. */
+typedef struct pb_hooks {
     /* Returns true if this parameter of the base model or the head trains.  Without this hook the head trains and the
      * base model is frozen.  In a composition a parameter trains if any of the methods selects it. */
     bool (*select)(const void *conf, const pb_param *p, int layers);
@@ -309,7 +293,32 @@ typedef struct pb_method {
     /* Returns how texts are presented to the model; the result must live as long as `conf`.  Without this hook a head
      * answers. */
     const pb_prompting *(*prompt)(const void *conf);
+} pb_hooks;
 
+/* A method. */
+typedef struct pb_method {
+    const char *name;     /* as written in an experiment file; equals the file's name.  Letters a-z, digits and '-' */
+    const char *tensors;  /* what stands for the method in the names of its tensors, from which random values are drawn
+                             and which artifacts hold: the earlier name of a method that was renamed.  NULL: `name` */
+    const char *title;    /* "LoRA: low-rank update of linear layers" */
+    const char *paper;    /* "Hu et al. 2021, LoRA, arXiv:2106.09685" */
+    const char *help;     /* one or two sentences */
+    const char *equation; /* of the paper, in the notation of this file: "y = W x + alpha/rank * B A x" */
+    /* What the paper leaves open, where the method departs from it or from PEFT and why, and what a small model cannot
+     * show: whole sentences, which the method's card in docs/methods.md prints.  NULL: nothing. */
+    const char *notes;
+    /* The number of elements that the method adds and trains, as a formula of its settings and of sizes, which `list`
+     * prints and `verify` checks: "rank*(in+out)" at each targeted site.  "model: length*width" is counted once, and
+     * parts are separated by ';' (model/formula.h).  NULL: the method adds no trained tensor. */
+    const char *count;
+    /* The standard deviations about zero with which tensors start, in the same language: "A: 1/sqrt(3*in); B: 0"; that
+     * of a constant is its magnitude.  To be written as the paper states them, since `verify` compares them with the
+     * tensors.  NULL: the paper states none. */
+    const char *deviation;
+    pb_traits traits;
+    pb_method_settings settings;
+    const pb_preset *presets; /* ends with a row of zeros; NULL: none */
+    pb_hooks hooks;
     const pb_peft *peft; /* NULL: neither read nor written as a PEFT adapter */
 } pb_method;
 
@@ -522,7 +531,7 @@ double pb_at_site(const char *list, const pb_site *site, double otherwise);
  * or, if there is none, by the base model. */
 pb_node *pb_inner_linear(pb_build *b, const pb_site *site, pb_node *x);
 
-/* Computes attention without the running method, as pb_method.attention describes. */
+/* Computes attention without the running method, as pb_hooks.attention describes. */
 pb_node *pb_inner_attention(pb_build *b, const pb_site *site, pb_node *q, pb_node *k, pb_node *v);
 
 /* Computes the projection `role` ("attn.q") of the site's layer for other rows x [R,in], with all methods of the

@@ -253,7 +253,7 @@ char *pb_method_list_next(const char **list)
 static int apply_settings(const pb_method_part *p, void *conf)
 {
     for (int i = 0; i < p->settings; i++)
-        if (pb_option_set(p->method->options, conf, p->setting[i].key, p->setting[i].value))
+        if (pb_option_set(p->method->settings.options, conf, p->setting[i].key, p->setting[i].value))
             return -1;
     return 0;
 }
@@ -262,8 +262,8 @@ int pb_method_spec_attach(const pb_method_spec *s, pb_attached *part)
 {
     for (int i = 0; i < s->parts; i++) {
         const pb_method *m = s->part[i].method;
-        void *conf = pb_alloc(m->conf_size + 1);
-        pb_option_defaults(m->options, conf);
+        void *conf = pb_alloc(m->settings.conf_size + 1);
+        pb_option_defaults(m->settings.options, conf);
         part[i] = (pb_attached){m, conf};
         if (apply_settings(&s->part[i], conf)) {
             pb_attached_free(part, i + 1);
@@ -296,7 +296,7 @@ void pb_attached_free(pb_attached *part, int parts)
 {
     for (int i = 0; i < parts; i++) {
         void *conf = (void *)(uintptr_t)part[i].conf;
-        pb_option_release(part[i].method->options, conf);
+        pb_option_release(part[i].method->settings.options, conf);
         free(conf);
         part[i] = (pb_attached){NULL, NULL};
     }

@@ -24,13 +24,13 @@ static int count_added(const pb_model *m)
 static pb_low_rank update_of(const pb_model *m, const pb_site *s)
 {
     const pb_attached *part = &m->part[0];
-    return m->matches[s->number] ? part->method->low_rank(part->conf, s) : (pb_low_rank){.rank = 0};
+    return m->matches[s->number] ? part->method->hooks.low_rank(part->conf, s) : (pb_low_rank){.rank = 0};
 }
 
 bool pb_multi_adapter_supports(const pb_model *m)
 {
     const pb_method *method = m->parts == 1 ? m->part[0].method : NULL;
-    if (!method || !method->peft || !method->low_rank)
+    if (!method || !method->peft || !method->hooks.low_rank)
         return false;
     int matrices = 0;
     for (int i = 0; i < m->config.layers * SITES; i++) {
@@ -141,7 +141,7 @@ static int read_deltas(pb_adapter_deltas *d, const pb_model *base, const char *d
                                         .problem = pb_adapter_choices(a) ? PB_PROBLEM_CHOICES : PB_PROBLEM_ANY})
           : NULL;
     int rc = m ? 0 : -1;
-    if (!rc && !pb_adapter_method(a)->low_rank)
+    if (!rc && !pb_adapter_method(a)->hooks.low_rank)
         rc = pb_error("%s: want an adapter whose updates are products of two matrices, got one of type %s", dir,
                       pb_adapter_method(a)->peft->type);
     rc = rc || pb_adapter_attach(m, a, force) || copy_deltas(d, m, base) ? -1 : 0;

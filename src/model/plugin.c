@@ -57,8 +57,8 @@ static int check_plugin(const char *path, const pb_plugin *p)
     const pb_method *m = p->method;
     if (!pb_is_method_name(m->name) || !m->title || !m->paper || !m->help)
         return pb_error("%s: want a method with a name of a-z, 0-9 and '-', a title, a paper and a help text", path);
-    const pb_option *samples = m->options ? pb_option_find(m->options, "samples") : NULL;
-    if (m->asks && (!samples || samples->type != PB_INT))
+    const pb_option *samples = m->settings.options ? pb_option_find(m->settings.options, "samples") : NULL;
+    if (m->hooks.asks && (!samples || samples->type != PB_INT))
         return pb_error("%s: the method asks for statistics; want an integer setting `samples`", path);
     if (m->tensors && (!pb_is_method_name(m->tensors) || pb_method_find(m->tensors)))
         return pb_error("%s: tensors: want a name of a-z, 0-9 and '-' that no method has, got '%s'", path, m->tensors);

@@ -12,7 +12,7 @@
 #include "numeric/top.h"
 
 /* The version of the contract.  It is raised when the contract changes and no struct changes its size. */
-#define PB_ABI 3
+#define PB_ABI 4
 
 /* The contract that a plugin was compiled against: its version, and the sizes of its types. */
 typedef struct pb_abi {

@@ -188,13 +188,13 @@ static int check_settings(const pb_preset *p, const pb_preset_part *part)
 {
     const pb_method *m = part->method;
     PB_CHECK(m);
-    void *conf = pb_alloc(m->conf_size + 1);
+    void *conf = pb_alloc(m->settings.conf_size + 1);
     int rc = 0;
-    pb_option_defaults(m->options, conf);
+    pb_option_defaults(m->settings.options, conf);
     for (int i = 0; i < part->settings && !rc; i++)
-        if (pb_option_set(m->options, conf, part->setting[i].key, part->setting[i].value))
+        if (pb_option_set(m->settings.options, conf, part->setting[i].key, part->setting[i].value))
             rc = pb_error_prefix("preset '%s'", p->name);
-    pb_option_release(m->options, conf);
+    pb_option_release(m->settings.options, conf);
     free(conf);
     return rc;
 }

@@ -10,8 +10,10 @@ typedef struct pb_soft_prompt_settings {
     int length, pool;
 } pb_soft_prompt_settings;
 
-/* Their rows for the option table, with the default number of soft tokens. */
-#define PB_SOFT_PROMPT_OPTIONS(tokens)                                                                                 \
+/* SOFT_PROMPT(tokens) as the first of PB_SETTINGS, whose struct begins with them as `prompt`, with the default number of
+ * soft tokens. */
+#define PB_FIELD_SOFT_PROMPT(tokens) pb_soft_prompt_settings prompt
+#define PB_SETTING_SOFT_PROMPT(tokens)                                                                                 \
     PB_OPTION(pb_soft_prompt_settings, length, INT, tokens, 1, 4096, "P, the number of soft tokens"),                  \
         PB_OPTION(pb_soft_prompt_settings, pool, CHOICE, "cls", "first|cls",                                           \
                   "what an encoder's head reads: the first row (a soft token, as in PEFT) or the text's [CLS]; the "   \

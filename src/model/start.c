@@ -37,7 +37,7 @@ typedef struct preparation {
 
 static unsigned asks_of(const pb_attached *part)
 {
-    return part->method->asks ? part->method->asks(part->conf) : 0;
+    return part->method->hooks.asks ? part->method->hooks.asks(part->conf) : 0;
 }
 
 /* The bits that the methods which target the site ask for. */
@@ -53,7 +53,7 @@ static unsigned asks_at(const pb_model *m, const pb_site *site)
 /* Returns the method's setting `samples`. */
 static int samples_of(const pb_attached *part)
 {
-    const pb_option *o = pb_option_find(part->method->options, "samples");
+    const pb_option *o = pb_option_find(part->method->settings.options, "samples");
     if (!o || o->type != PB_INT)
         PB_BUG("%s: a method that asks for statistics has an integer setting 'samples'", part->method->name);
     return *(const int *)(const void *)((const char *)part->conf + o->offset);
@@ -385,10 +385,10 @@ static int call_hooks(preparation *p)
             .squares = for_method(p, b.part, PB_ASK_SQUARES, p->squares),
         };
         const pb_method *method = p->m->part[b.part].method;
-        if (method->start)
-            method->start(&b, &stats);
+        if (method->hooks.start)
+            method->hooks.start(&b, &stats);
         pb_plain_numbers(); /* a hook may have changed how this thread writes them */
-        if (method->start && (*pb_error_text() || check_values(p->m)))
+        if (method->hooks.start && (*pb_error_text() || check_values(p->m)))
             return pb_error_prefix("%s: start", method->name);
     }
     return 0;

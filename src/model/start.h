@@ -1,5 +1,5 @@
 /* start: the preparation of methods before the first training step: what they ask to know of the training data
- * (pb_method.asks) is computed, and their `start` hooks are called.
+ * (pb_hooks.asks) is computed, and their `start` hooks are called.
  *
  * One example counts once, whatever the batches.  Nothing is dropped out or drawn, a batch runs once, and the loss has
  * no penalties: the statistics are those of the model as it is scored.  The weights that a gradient is asked of

@@ -58,8 +58,8 @@ void pb_model_before_step(pb_model *m, const pb_step *at)
 {
     pb_build b = pb_build_start(m, NULL, 0, 0);
     for (b.part = 0; b.part < m->parts; b.part++)
-        if (m->part[b.part].method->before_step)
-            m->part[b.part].method->before_step(&b, at);
+        if (m->part[b.part].method->hooks.before_step)
+            m->part[b.part].method->hooks.before_step(&b, at);
     pb_plain_numbers(); /* a hook may have changed how this thread writes them */
 }
 
@@ -68,8 +68,8 @@ void pb_model_after_step(pb_model *m, const pb_step *at)
     pb_build b = pb_build_start(m, NULL, 0, 0);
     m->unfinished = false;
     for (b.part = 0; b.part < m->parts; b.part++)
-        if (m->part[b.part].method->after_step)
-            m->part[b.part].method->after_step(&b, at);
+        if (m->part[b.part].method->hooks.after_step)
+            m->part[b.part].method->hooks.after_step(&b, at);
     pb_plain_numbers();
 }
 
@@ -139,7 +139,7 @@ bool pb_model_unfinished(const pb_model *m)
 bool pb_model_has_after_step(const pb_model *m)
 {
     for (int i = 0; i < m->parts; i++)
-        if (m->part[i].method->after_step)
+        if (m->part[i].method->hooks.after_step)
             return true;
     return false;
 }

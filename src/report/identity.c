@@ -447,7 +447,7 @@ static bool ranks(const pb_comparand *s)
         return false;
     }
     for (int i = 0; i < spec.parts; i++)
-        any |= spec.part[i].method->ranks;
+        any |= spec.part[i].method->traits.ranks;
     pb_method_spec_free(&spec);
     return any;
 }

@@ -334,7 +334,7 @@ static void add_method(pb_text *t, const pb_report *r, int row)
         const pb_method *m = of->spec.part[k].method;
         if (of->spec.parts > 1)
             pb_html_element(t, "h3", m->title);
-        add_term(t, "class", pb_category_name[m->category]);
+        add_term(t, "class", pb_category_name[m->traits.category]);
         add_term(t, "paper", m->paper);
         add_term(t, "what it does", m->help);
         add_term(t, "equation", m->equation);

@@ -11,7 +11,7 @@
 
 int pb_row_category(const pb_row *row)
 {
-    return row->spec.parts > 1 ? PB_HYBRID : (int)row->spec.part[0].method->category;
+    return row->spec.parts > 1 ? PB_HYBRID : (int)row->spec.part[0].method->traits.category;
 }
 
 /* ---- begin ----------------------------------------------------------------------------------------------- */

@@ -241,7 +241,7 @@ static int open_models(pretraining *s)
                                     .seed = (uint64_t)o->seed,
                                     .distill_width = s->collator.teacher ? pb_model_outputs(s->collator.teacher) : 0,
                                     .base = {.weights = PB_FROM_RANDOM}});
-    static const pb_method all = {.name = "pretraining", .select = pb_select_everything};
+    static const pb_method all = {.name = "pretraining", .hooks.select = pb_select_everything};
     if (!s->model || pb_model_attach(s->model, &(pb_attached){&all, NULL}, 1))
         return -1;
     s->collator.tokenizer = pb_model_tokenizer(s->model);

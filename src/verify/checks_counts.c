@@ -73,7 +73,7 @@ static pb_outcome agrees_otherwise(pb_trial *t, int which_part, int which)
     pb_attached part[PB_MAX_PARTS];
     int parts;
     PB_CHECK(!pb_attached_parse(t->spec, part, &parts));
-    const pb_option *o = part[which_part].method->options;
+    const pb_option *o = part[which_part].method->settings.options;
     pb_text changed = {0};
     for (int i = 0; o && o[i].name; i++)
         if (which == i || which < 0) {
@@ -115,7 +115,7 @@ pb_outcome pb_check_formula(pb_trial *t)
     bool promised = has_formula(part, parts) || is_ours(part, parts);
     pb_outcome outcome = promised ? agrees(t, part, parts, "these settings") : PB_NOT_PROMISED;
     for (int i = 0; i < parts; i++) {
-        const pb_option *o = part[i].method->options;
+        const pb_option *o = part[i].method->settings.options;
         for (int k = -1; outcome == PB_HELD && (k < 0 || (o && o[k].name)); k++)
             outcome = agrees_otherwise(t, i, k);
     }

@@ -130,7 +130,7 @@ static size_t smallest_projection(const pb_model *m)
 static bool makes_weights(const sketch *s)
 {
     for (int i = 0; i < s->parts; i++)
-        if (s->part[i].method->weight)
+        if (s->part[i].method->hooks.weight)
             return true;
     return false;
 }

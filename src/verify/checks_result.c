@@ -16,7 +16,7 @@ pb_outcome pb_check_merge(pb_trial *t)
     pb_testbed_perturb(&p, 0.05);
     bool can = pb_model_can_merge(p.model), promised = false;
     for (int i = 0; i < p.parts; i++)
-        promised = promised || p.part[i].method->merges;
+        promised = promised || p.part[i].method->traits.merges;
     double *unmerged = pb_trial_logits(&p), off = 0, rest = 0;
     if (can) {
         if (pb_model_merge(p.model)) {
@@ -152,7 +152,7 @@ static double log_probability_of(pb_testbed *p, const pb_ids *text, int n)
 static bool needs_classes(const pb_testbed *p)
 {
     for (int i = 0; i < p->parts; i++)
-        if (p->part[i].method->classes)
+        if (p->part[i].method->traits.classes)
             return true;
     return false;
 }

@@ -13,7 +13,7 @@ pb_outcome pb_check_identity(pb_trial *t)
     pb_testbed base = pb_trial_open(t, "", 5), p = pb_trial_open(t, t->spec, 5);
     bool promised = true;
     for (int i = 0; i < p.parts; i++)
-        promised = promised && p.part[i].method->identity;
+        promised = promised && p.part[i].method->traits.identity;
     double *want = pb_trial_logits(&base), *opened = pb_trial_logits(&p);
     if (pb_testbed_start(&p))
         PB_BUG("%s", pb_error_text());

@@ -99,7 +99,7 @@ void pb_trial_train(pb_testbed *p)
 bool pb_trial_has_step_hooks(const pb_testbed *p)
 {
     for (int i = 0; i < p->parts; i++)
-        if (p->part[i].method->before_step || p->part[i].method->after_step)
+        if (p->part[i].method->hooks.before_step || p->part[i].method->hooks.after_step)
             return true;
     return false;
 }

@@ -86,7 +86,7 @@ misbehaves() { # NAME CODE WANTED-STATUS WANTED-ROWS [ARGUMENTS...]
 		    return pb_op_scale(b->graph, y, g);
 		}
 		const pb_method pb_method_gate = {.name = "gate", .title = "Gate", .paper = "x", .help = "x.",
-		                                  .category = PB_ADDITIVE, .identity = true, .block = block};
+		                                  .traits.category = PB_ADDITIVE, .traits.identity = true, .hooks.block = block};
 		PB_PLUGIN(pb_method_gate)
 	END
 	"${CC:-gcc}" -std=c11 -D_GNU_SOURCE -O1 -w -shared -fPIC -I "$root/src" -o gate.so gate.c || return 1

@@ -9,7 +9,7 @@ method() { # NAME MEMBERS: compiles NAME.so from the hooks on standard input
 	{
 		printf '#include "peftbench.h"\n'
 		cat
-		printf 'static const pb_method method = {.name = "%s", .title = "a fault", .paper = "none", .help = "none", .category = PB_ADDITIVE, %s};\nPB_PLUGIN(method)\n' "$1" "$2"
+		printf 'static const pb_method method = {.name = "%s", .title = "a fault", .paper = "none", .help = "none", .traits.category = PB_ADDITIVE, %s};\nPB_PLUGIN(method)\n' "$1" "$2"
 	} >"$1.c"
 	"${CC:-gcc}" -std=c11 -O2 -shared -fPIC -Wall -Wextra -Werror -I "$root/src" -o "$1.so" "$1.c" 2>err
 }
@@ -29,7 +29,7 @@ static inline pb_real *first(pb_build *b, const char *name)
 }
 '
 
-ok 'a right start' method right '.identity = true, .block = block, .start = start' <<END2
+ok 'a right start' method right '.traits.identity = true, .hooks.block = block, .hooks.start = start' <<END2
 $gate
 static void start(pb_build *b, const pb_training_stats *stats)
 {
@@ -38,7 +38,7 @@ static void start(pb_build *b, const pb_training_stats *stats)
 END2
 ok 'is none' run 0 verify right.so
 
-ok 'a start away from the base' method away '.classes = true, .identity = true, .block = block, .start = start' <<END2
+ok 'a start away from the base' method away '.traits.classes = true, .traits.identity = true, .hooks.block = block, .hooks.start = start' <<END2
 $gate
 static void start(pb_build *b, const pb_training_stats *stats)
 {
@@ -47,7 +47,7 @@ static void start(pb_build *b, const pb_training_stats *stats)
 END2
 ok 'is found' finds away 'starts as the base model: .*after start'
 
-ok 'a start that writes a frozen weight' method writes '.block = block, .start = start' <<END2
+ok 'a start that writes a frozen weight' method writes '.hooks.block = block, .hooks.start = start' <<END2
 $gate
 static void start(pb_build *b, const pb_training_stats *stats)
 {
@@ -56,7 +56,7 @@ static void start(pb_build *b, const pb_training_stats *stats)
 END2
 ok 'is found' finds writes 'frozen bits stay: layer.1.attn.o.weight'
 
-ok 'a start that depends on what ran before' method leaks '.block = block, .start = start' <<END2
+ok 'a start that depends on what ran before' method leaks '.hooks.block = block, .hooks.start = start' <<END2
 $gate
 static void start(pb_build *b, const pb_training_stats *stats)
 {
@@ -71,7 +71,7 @@ scale='static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return pb_op_scale(b->graph, pb_inner_linear(b, site, x), pb_added(b, site, "s", 1, site->out, pb_init_constant(1)));
 }
 '
-ok 'a promise to merge what is not affine' method bent '.linear = outer, .merges = true' <<END2
+ok 'a promise to merge what is not affine' method bent '.hooks.linear = outer, .traits.merges = true' <<END2
 $scale
 static pb_node *outer(pb_build *b, const pb_site *site, pb_node *x)
 {
@@ -95,7 +95,7 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 }
 '
 counts() { # NAME FORMULA
-	method "$1" ".identity = true, .merges = true, .count = \"$2\", .options = options, .conf_size = sizeof(conf), .linear = linear" <<<"$counted"
+	method "$1" ".traits.identity = true, .traits.merges = true, .count = \"$2\", .settings = {options, sizeof(conf)}, .hooks.linear = linear" <<<"$counted"
 }
 ok 'a right count' counts counted 'm*out'
 ok 'is none' run 0 verify counted.so
@@ -103,7 +103,7 @@ ok 'a count that is right for the defaults only' counts miscounted '2*out'
 ok 'is found' finds miscounted 'elements by the formula: with .*m=3.* the formula gives .* look at .*miscounted'
 ok 'a formula with an unknown name' counts misnamed 'm*outs'
 ok 'is found' finds misnamed "elements by the formula: misnamed: count, column 3: 'outs' is neither"
-ok 'a plugin without a formula' method uncounted '.identity = true, .block = block' <<<"$gate"
+ok 'a plugin without a formula' method uncounted '.traits.identity = true, .hooks.block = block' <<<"$gate"
 ok 'does not promise one' run 0 verify uncounted.so
 ok 'it says so' prints '^not promised uncounted +encoder +elements by the formula'
 
@@ -116,7 +116,7 @@ random='static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 }
 '
 declares() { # NAME FORMULA
-	method "$1" ".identity = true, .merges = true, .count = \"4*(in+out)\", .deviation = \"$2\", .linear = linear" <<<"$random"
+	method "$1" ".traits.identity = true, .traits.merges = true, .count = \"4*(in+out)\", .deviation = \"$2\", .hooks.linear = linear" <<<"$random"
 }
 ok 'a declared start' declares declared '[AC]: 0.02; B: 0'
 ok 'holds' run 0 verify declared.so
@@ -129,7 +129,7 @@ ok 'is found' finds wrong "random values as declared: wrong: deviation, column 1
 ok 'without a tensor' declares nameless '0.02'
 ok 'is found' finds nameless 'random values as declared: nameless: deviation, column 1: want TENSOR:'
 
-ok 'a tensor that trains and is not used' method unused '.linear = outer' <<END2
+ok 'a tensor that trains and is not used' method unused '.hooks.linear = outer' <<END2
 $scale
 static pb_node *outer(pb_build *b, const pb_site *site, pb_node *x)
 {
@@ -153,19 +153,19 @@ drawn='static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return y;
 }
 '
-ok 'drawn structure' method drawn '.identity = true, .linear = linear' <<<"#define DRAW pb_draw(b, 2)
+ok 'drawn structure' method drawn '.traits.identity = true, .hooks.linear = linear' <<<"#define DRAW pb_draw(b, 2)
 $drawn"
 ok 'is allowed' run 0 verify drawn.so
 ok 'what a step does not reach is checked' prints '^ok +drawn +encoder +a step changes what it reaches'
-ok 'structure by a counter' method counter '.identity = true, .linear = linear' <<<"static int calls;
+ok 'structure by a counter' method counter '.traits.identity = true, .hooks.linear = linear' <<<"static int calls;
 #define DRAW (calls++ % 5 > 2 ? 0 : -1)
 $drawn"
 ok 'is found' finds counter 'bytes and FLOPs as planned: built twice with one key, the graph has'
-ok 'structure drawn in scoring too' method always '.identity = true, .linear = linear' <<<"#define DRAW (int)(pb_mix(b->drop_key, 1) % 2)
+ok 'structure drawn in scoring too' method always '.traits.identity = true, .hooks.linear = linear' <<<"#define DRAW (int)(pb_mix(b->drop_key, 1) % 2)
 $drawn"
 ok 'is found' finds always 'scoring is the same twice: scored with another key'
 
-ok 'dropout that scoring has too' method drops '.block = block' <<'END2'
+ok 'dropout that scoring has too' method drops '.hooks.block = block' <<'END2'
 static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
 {
     (void)site, (void)x;
@@ -174,7 +174,7 @@ static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
 END2
 ok 'is found' finds drops 'scoring is the same twice: the graph for scoring has dropout; pb_drop'
 
-ok 'a full-size matrix outside of weight' method large '.identity = true, .merges = true, .linear = linear' <<'END2'
+ok 'a full-size matrix outside of weight' method large '.traits.identity = true, .traits.merges = true, .hooks.linear = linear' <<'END2'
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     pb_node *A = pb_added(b, site, "A", site->in, 2, pb_init_normal(0.1));
@@ -199,7 +199,7 @@ static void start(pb_build *b, const pb_training_stats *stats)
         pb_tensor(b, s, "places")->index[2] = s->in * s->out - LAST;
 }
 '
-ok 'places' method places '.identity = true, .merges = true, .linear = linear, .start = start' <<<"#define LAST 1
+ok 'places' method places '.traits.identity = true, .traits.merges = true, .hooks.linear = linear, .hooks.start = start' <<<"#define LAST 1
 $places"
 ok 'in their range' run 0 verify places.so
 ok 'that is a check' prints '^ok +places +encoder +indices in their range$'
@@ -213,11 +213,11 @@ penalty='static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_
     return pb_op_scale(b->graph, y, s);
 }
 '
-ok 'a penalty' method penalty '.identity = true, .block = block' <<<"#define WEIGHT 0.1
+ok 'a penalty' method penalty '.traits.identity = true, .hooks.block = block' <<<"#define WEIGHT 0.1
 $penalty"
 ok 'is part of the loss' run 0 verify penalty.so
 ok 'and not negative' prints '^ok +penalty +encoder +penalties do not reward$'
-ok 'a reward' method reward '.identity = true, .block = block' <<<"#define WEIGHT -0.1
+ok 'a reward' method reward '.traits.identity = true, .hooks.block = block' <<<"#define WEIGHT -0.1
 $penalty"
 ok 'is found' finds reward 'penalties do not reward: at the start the penalty is -'
 
@@ -238,10 +238,10 @@ static void after(pb_build *b, const pb_step *step)
     elsewhere += STEP;
 }
 '
-ok 'a factor that a hook changes' method factor '.identity = true, .block = block, .after_step = after' <<<"#define STEP 0
+ok 'a factor that a hook changes' method factor '.traits.identity = true, .hooks.block = block, .hooks.after_step = after' <<<"#define STEP 0
 $factor"
 ok 'is restored' run 0 verify factor.so
-ok 'one that is in no tensor' method hidden '.block = block, .after_step = after' <<<"#define STEP 0.1f
+ok 'one that is in no tensor' method hidden '.hooks.block = block, .hooks.after_step = after' <<<"#define STEP 0.1f
 $factor"
 ok 'is found' finds hidden 'best epoch restored: .*though all tensors are the same'
 
@@ -274,10 +274,10 @@ static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
     return pb_op_add(b->graph, y, pb_op_scale(b->graph, h, pb_added(b, site, "s", 1, site->out, pb_init_constant(0))));
 }
 '
-ok 'a right gradient' method square '.block = block' <<<"#define FACTOR 2
+ok 'a right gradient' method square '.hooks.block = block' <<<"#define FACTOR 2
 $square"
 ok 'is none' run 0 verify square.so
-ok 'a wrong gradient behind a scale that starts as 0' method cube '.block = block' <<<"#define FACTOR 2.2f
+ok 'a wrong gradient behind a scale that starts as 0' method cube '.hooks.block = block' <<<"#define FACTOR 2.2f
 $square"
 ok 'is found' finds cube 'gradient is the slope of the loss: .*cube.w'
 finish

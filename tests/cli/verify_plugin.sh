@@ -131,8 +131,8 @@ with_preset() { # FILE PRESET: scaled.c, a method with a setting, and a preset
 		    const conf *c = pb_conf(b);
 		    return pb_op_scale(b->graph, y, pb_vector(b, NULL, "g", 2, pb_init_constant(c->start)));
 		}
-		static const pb_method scaled = {.name = "scaled", .title = "T", .paper = "P", .help = "H", .category = PB_ADDITIVE,
-		    .options = options, .conf_size = sizeof(conf), .presets = presets, .logits = logits};
+		static const pb_method scaled = {.name = "scaled", .title = "T", .paper = "P", .help = "H", .traits.category = PB_ADDITIVE,
+		    .settings = {options, sizeof(conf)}, .presets = presets, .hooks.logits = logits};
 		PB_PLUGIN(scaled)
 	END
 	compile "$1.c" -Wall -Wextra -Wno-missing-field-initializers -Werror

@@ -21,15 +21,15 @@ enum { ROUNDS = 40 };
 
 static void set(const pb_method *method, void *conf, const char *option, const char *value)
 {
-    if (pb_option_find(method->options, option))
-        PB_CHECK(!pb_option_set(method->options, conf, option, value));
+    if (pb_option_find(method->settings.options, option))
+        PB_CHECK(!pb_option_set(method->settings.options, conf, option, value));
 }
 
 /* Writes an adapter of this type to the folder; false if the method needs other settings for that. */
 static bool write_adapter(const pb_method *method, const pb_peft *peft, const char *dir)
 {
-    void *conf = pb_alloc(method->conf_size + 1);
-    pb_option_defaults(method->options, conf);
+    void *conf = pb_alloc(method->settings.conf_size + 1);
+    pb_option_defaults(method->settings.options, conf);
     set(method, conf, "rank", "2");
     set(method, conf, "target_rank", "1");
     set(method, conf, "size", "4");
@@ -43,7 +43,7 @@ static bool write_adapter(const pb_method *method, const pb_peft *peft, const ch
         printf("  %s: %s\n", peft->type, pb_error_text());
     pb_error_clear();
     pb_model_free(m);
-    pb_option_release(method->options, conf);
+    pb_option_release(method->settings.options, conf);
     free(conf);
     return written;
 }

@@ -536,9 +536,9 @@ static pb_model *with_method(const char *name, const char *key, const char *valu
 {
     const pb_method *method = pb_method_find(name);
     pb_model *m = pb_model_open(&(pb_opening){.path = GOLDEN "/tiny-bert", .classes = 2});
-    *conf = pb_alloc(method->conf_size + 1);
-    pb_option_defaults(method->options, *conf);
-    PB_CHECK(!key || !pb_option_set(method->options, *conf, key, value));
+    *conf = pb_alloc(method->settings.conf_size + 1);
+    pb_option_defaults(method->settings.options, *conf);
+    PB_CHECK(!key || !pb_option_set(method->settings.options, *conf, key, value));
     PB_CHECK(m && !pb_model_attach(m, &(pb_attached){method, *conf}, 1));
     return m;
 }
@@ -560,7 +560,7 @@ static void check_served(const char *name, const char *key, const char *value, c
     pb_multi_adapter_free(multi);
     pb_model_free(base);
     pb_model_free(m);
-    pb_option_release(pb_method_find(name)->options, conf);
+    pb_option_release(pb_method_find(name)->settings.options, conf);
     free(conf);
     pb_remove_tree(dir);
 }
@@ -582,12 +582,12 @@ static const struct {
 
 static void set_up(const pb_method *method, const pb_peft *peft, void *conf)
 {
-    pb_option_defaults(method->options, conf);
+    pb_option_defaults(method->settings.options, conf);
     for (const pb_peft_tensor *t = peft->loaded; t && t->ours; t++)
-        PB_CHECK(!pb_option_set(method->options, conf, t->ours, t->theirs));
+        PB_CHECK(!pb_option_set(method->settings.options, conf, t->ours, t->theirs));
     for (size_t i = 0; i < PB_COUNT(needed); i++)
         if (!strcmp(needed[i].type, peft->type))
-            PB_CHECK(!pb_option_set(method->options, conf, needed[i].option, needed[i].value));
+            PB_CHECK(!pb_option_set(method->settings.options, conf, needed[i].option, needed[i].value));
 }
 
 /* The tensors that files of the type lack are as the method starts with them. */
@@ -651,7 +651,7 @@ static void check_written(const char *family, int classes, const pb_method *meth
 {
     char dir[] = "/tmp/peftbench-adapter-XXXXXX";
     PB_CHECK(mkdtemp(dir) != NULL);
-    void *conf = pb_alloc(method->conf_size + 1);
+    void *conf = pb_alloc(method->settings.conf_size + 1);
     set_up(method, peft, conf);
     pb_model *m = pb_model_open(&(pb_opening){.path = family, .classes = classes});
     pb_model *other = pb_model_open(&(pb_opening){.path = family, .classes = classes});
@@ -673,7 +673,7 @@ static void check_written(const char *family, int classes, const pb_method *meth
     pb_model_free(other);
     pb_model_free(m);
     pb_adapter_close(a);
-    pb_option_release(method->options, conf);
+    pb_option_release(method->settings.options, conf);
     free(conf);
     pb_remove_tree(dir);
 }
@@ -697,9 +697,9 @@ TEST(settings_that_peft_does_not_have_are_refused_when_an_adapter_is_written)
                                            {"lokr", "full", "yes", "PEFT always has full = no"}};
     for (size_t i = 0; i < PB_COUNT(cases); i++) {
         const pb_method *method = pb_method_find(cases[i][0]);
-        void *conf = pb_alloc(method->conf_size + 1);
-        pb_option_defaults(method->options, conf);
-        PB_CHECK(!pb_option_set(method->options, conf, cases[i][1], cases[i][2]));
+        void *conf = pb_alloc(method->settings.conf_size + 1);
+        pb_option_defaults(method->settings.options, conf);
+        PB_CHECK(!pb_option_set(method->settings.options, conf, cases[i][1], cases[i][2]));
         pb_model *m = pb_model_open(&(pb_opening){.path = GOLDEN "/tiny-bert", .classes = 2});
         PB_CHECK(m && !pb_model_attach(m, &(pb_attached){method, conf}, 1));
         CHECK_INT(pb_adapter_save(m, "/tmp/peftbench-not-written"), -1);
@@ -707,7 +707,7 @@ TEST(settings_that_peft_does_not_have_are_refused_when_an_adapter_is_written)
             printf("    %s\n", pb_error_text());
         pb_error_clear();
         pb_model_free(m);
-        pb_option_release(method->options, conf);
+        pb_option_release(method->settings.options, conf);
         free(conf);
     }
 }

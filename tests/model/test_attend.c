@@ -46,15 +46,15 @@ static void refuse(const pb_method *method, const char *why)
 
 TEST(one_attention_at_a_site)
 {
-    refuse(&(pb_method){.name = "twice", .block = attend_twice},
+    refuse(&(pb_method){.name = "twice", .hooks.block = attend_twice},
            "twice: attention is computed twice at site 0.attn, want once, since it has one KV cache");
-    refuse(&(pb_method){.name = "base", .attention = base_twice},
+    refuse(&(pb_method){.name = "base", .hooks.attention = base_twice},
            "base: attention is computed twice at site 0.attn, want once, since it has one KV cache");
 }
 
 TEST(rotated_heads_have_an_even_size)
 {
-    refuse(&(pb_method){.name = "odd", .block = attend_oddly},
+    refuse(&(pb_method){.name = "odd", .hooks.block = attend_oddly},
            "odd: the hook `block` at 0.attn: rope: want tokens with whole heads of an even size, got [1,12] and 3");
 }
 

@@ -23,7 +23,7 @@ static pb_node *add_bias(pb_build *b, const pb_site *site, pb_node *x)
 }
 
 static const pb_method shift = {
-    .name = "shift", .category = PB_ADDITIVE, .identity = true, .merges = true, .linear = add_bias};
+    .name = "shift", .traits = {PB_ADDITIVE, .identity = true, .merges = true}, .hooks.linear = add_bias};
 
 /* The values of the methods' tensors are no longer the initial ones. */
 static void disturb(pb_model *m)
@@ -220,7 +220,7 @@ static bool merges(const pb_preset *p, const pb_method *m)
     pb_preset_part part[PB_MAX_PARTS];
     int n = pb_preset_expand(p, m, part), merging = 0;
     for (int i = 0; i < n; i++)
-        merging += part[i].method->merges;
+        merging += part[i].method->traits.merges;
     pb_preset_parts_free(part, n);
     return merging == n;
 }
@@ -232,7 +232,7 @@ TEST(every_method_that_merges_is_written_in_both_forms)
     static const char *const folder[] = {TINY, FAMILIES "/gpt2", FAMILIES "/llama-3"};
     for (size_t f = 0; f < PB_COUNT(folder); f++) {
         for (int i = 0; (m = pb_method_at(i)); i++)
-            if (m->merges)
+            if (m->traits.merges)
                 check_method(folder[f], that_fits(folder[f], m->name));
         for (int i = 0; (p = pb_preset_at(i, &m)); i++)
             if (merges(p, m))

@@ -31,7 +31,7 @@ static const pb_formula_network network = {
 /* The value, or -1 with an error. */
 static double value_of(const char *formula, const pb_formula_network *n)
 {
-    pb_method method = {.name = "m", .count = formula, .options = options, .conf_size = sizeof(conf)};
+    pb_method method = {.name = "m", .count = formula, .settings = {options, sizeof(conf)}};
     conf c;
     double value;
     pb_option_defaults(options, &c);

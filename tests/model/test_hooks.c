@@ -15,9 +15,9 @@ static pb_node *double_values(pb_build *b, const pb_site *site, pb_node *x)
     return pb_op_times(b->graph, pb_inner_linear(b, site, x), strcmp(site->role, "attn.v") ? 1 : 2);
 }
 
-static const pb_method projecting = {.name = "projecting", .linear = values_as_keys},
-                       doubling = {.name = "doubling", .linear = double_values},
-                       everything = {.name = "everything", .select = pb_select_everything};
+static const pb_method projecting = {.name = "projecting", .hooks.linear = values_as_keys},
+                       doubling = {.name = "doubling", .hooks.linear = double_values},
+                       everything = {.name = "everything", .hooks.select = pb_select_everything};
 
 static fixture open_model(const pb_attached *part, int parts)
 {
@@ -64,7 +64,7 @@ static pb_node *nothing(pb_build *b, const pb_site *site, pb_node *x)
 /* The contract wants an error with it; without one the program must not go on with a wrong graph, nor stop silently. */
 TEST(a_hook_that_returns_null_without_an_error_is_named)
 {
-    static const pb_method method = {.name = "nothing", .linear = nothing};
+    static const pb_method method = {.name = "nothing", .hooks.linear = nothing};
     pb_model *m = pb_model_open(&(pb_opening){.path = TINY, .classes = 3});
     CHECK(m && pb_model_attach(m, &(pb_attached){&method, NULL}, 1) == -1);
     if (!CHECK(strstr(pb_error_text(), "nothing: the hook `linear` at 0.attn.q returns NULL without an error")))

@@ -994,7 +994,7 @@ static fixture open_watched(const char *spec)
     fixture f = fixture_open(spec, 3, 5);
     const pb_method *method = f.part[0].method;
     pb_method watching = *method;
-    watching.start = keep_grams;
+    watching.hooks.start = keep_grams;
     f.model->part[0].method = &watching;
     CHECK(!pb_testbed_start(&f));
     f.model->part[0].method = method;

@@ -69,11 +69,14 @@ static void start(pb_build *b, const pb_training_stats *s)
     }
 }
 
-static const pb_method listener = {
-    .name = "listener", .options = options, .conf_size = sizeof(conf), .linear = pass, .asks = asks, .start = start};
+static const pb_method listener = {.name = "listener",
+                                   .settings = {options, sizeof(conf)},
+                                   .hooks.linear = pass,
+                                   .hooks.asks = asks,
+                                   .hooks.start = start};
 
 /* Another one, which does not ask. */
-static const pb_method deaf = {.name = "deaf", .options = options, .conf_size = sizeof(conf), .linear = pass};
+static const pb_method deaf = {.name = "deaf", .settings = {options, sizeof(conf)}, .hooks.linear = pass};
 
 static void forget(void)
 {
@@ -139,7 +142,7 @@ static pb_preparation run(pb_model *m, int batch)
 
 /* ---- the same by other means -------------------------------------------------------------------------------- */
 
-static const pb_method everything = {.name = "everything", .select = pb_select_everything};
+static const pb_method everything = {.name = "everything", .hooks.select = pb_select_everything};
 
 /* Runs a batch of the examples (NULL: all of them), forward and backward, with fresh gradients. */
 static void backward(pb_model *m, const int *example, int n)
@@ -327,7 +330,7 @@ static pb_node *diverge(pb_build *b, pb_node *first, pb_node *second)
     return pb_op_consistency(b->graph, first, second);
 }
 
-static const pb_method noisy = {.name = "noisy", .linear = draw_and_drop, .consistency = diverge};
+static const pb_method noisy = {.name = "noisy", .hooks.linear = draw_and_drop, .hooks.consistency = diverge};
 
 TEST(what_training_adds_is_in_no_statistic)
 {
@@ -435,8 +438,11 @@ TEST(samples_are_drawn_once)
 TEST(methods_that_want_different_samples_are_refused)
 {
     const conf few = {.ask = 1, .samples = 2, .targets = "*"}, many = {.ask = 2, .samples = 3, .targets = "*"};
-    static const pb_method other = {
-        .name = "other", .options = options, .conf_size = sizeof(conf), .linear = pass, .asks = asks, .start = start};
+    static const pb_method other = {.name = "other",
+                                    .settings = {options, sizeof(conf)},
+                                    .hooks.linear = pass,
+                                    .hooks.asks = asks,
+                                    .hooks.start = start};
     const pb_attached part[] = {{&listener, &few}, {&deaf, &many}, {&other, &many}};
     pb_model *m = open_model(3, PB_IN_FP32, 0, part, 3);
     pb_samples s = samples_in_batches_of(2);
@@ -461,7 +467,7 @@ static void fail(pb_build *b, const pb_training_stats *stats)
     pb_error("no decomposition");
 }
 
-static const pb_method failing = {.name = "failing", .linear = pass, .start = fail};
+static const pb_method failing = {.name = "failing", .hooks.linear = pass, .hooks.start = fail};
 
 TEST(the_error_of_a_hook_ends_the_preparation)
 {

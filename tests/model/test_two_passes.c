@@ -256,10 +256,10 @@ static pb_node *compare_passes(pb_build *b, pb_node *first, pb_node *second)
 TEST(what_is_in_front_of_the_first_draw_runs_once)
 {
     static const pb_method counter = {.name = "counter",
-                                      .conf_size = sizeof(place),
-                                      .embed = embed_and_count,
-                                      .block = count_and_draw,
-                                      .consistency = compare_passes};
+                                      .settings.conf_size = sizeof(place),
+                                      .hooks.embed = embed_and_count,
+                                      .hooks.block = count_and_draw,
+                                      .hooks.consistency = compare_passes};
     static const struct {
         int embeds, blocks;
     } want[PLACES] = {

@@ -1,4 +1,4 @@
-/* Weights made of parameters (pb_method.weight), tensors made again from the run's seed (pb_seeded, pb_seed), and SAID,
+/* Weights made of parameters (pb_hooks.weight), tensors made again from the run's seed (pb_seeded, pb_seed), and SAID,
  * which is made of both. */
 #include "fixture.h"
 
@@ -161,7 +161,7 @@ static pb_node *add_random(pb_build *b, const pb_site *site, pb_node *x)
     return pb_op_add(b->graph, pb_inner_linear(b, site, x), y);
 }
 
-static const pb_method random_method = {.name = "random", .title = "random", .linear = add_random};
+static const pb_method random_method = {.name = "random", .title = "random", .hooks.linear = add_random};
 
 static fixture open_random(uint64_t seed)
 {
@@ -319,8 +319,11 @@ static pb_node *weight_of_texts(pb_build *b, const pb_site *site, pb_node *w)
 
 TEST(a_weight_that_depends_on_the_texts_is_refused)
 {
-    static const pb_method method = {
-        .name = "texts", .title = "texts", .embed = remember, .weight = weight_of_texts, .merges = true};
+    static const pb_method method = {.name = "texts",
+                                     .title = "texts",
+                                     .hooks.embed = remember,
+                                     .hooks.weight = weight_of_texts,
+                                     .traits.merges = true};
     pb_model *m = pb_model_open(&(pb_opening){.path = TINY, .classes = 3});
     CHECK(m && pb_model_attach(m, &(pb_attached){&method, NULL}, 1) == -1);
     if (!CHECK(strstr(pb_error_text(), "that depends on the batch, want one of parameters alone")))

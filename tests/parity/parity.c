@@ -30,7 +30,7 @@ static int set_options(const pb_method *method, void *conf, char *text)
         if (!value)
             return pb_error("%s: want name=value, got '%s'", method->name, s);
         *value++ = '\0';
-        if (pb_option_set(method->options, conf, s, value))
+        if (pb_option_set(method->settings.options, conf, s, value))
             return -1;
     }
     return 0;
@@ -45,8 +45,8 @@ static int read_part(char *text, pb_attached *out)
     out->method = pb_method_find(text);
     if (!out->method)
         return pb_error("no method '%s'", text);
-    void *conf = pb_alloc(out->method->conf_size + 1);
-    pb_option_defaults(out->method->options, conf);
+    void *conf = pb_alloc(out->method->settings.conf_size + 1);
+    pb_option_defaults(out->method->settings.options, conf);
     out->conf = conf;
     return options ? set_options(out->method, conf, options) : 0;
 }
@@ -66,7 +66,7 @@ static void free_methods(pb_attached list[MAX_PARTS])
 {
     for (int i = 0; i < MAX_PARTS && list[i].method; i++) {
         void *conf = (void *)(uintptr_t)list[i].conf;
-        pb_option_release(list[i].method->options, conf);
+        pb_option_release(list[i].method->settings.options, conf);
         free(conf);
     }
 }

@@ -57,13 +57,13 @@ plugin() { # NAME MEMBERS: compiles NAME.so from the hooks on standard input
 	{
 		printf '#include "peftbench.h"\n'
 		cat
-		printf 'static const pb_method method = {.name = "%s", .title = "planted", .paper = "none", .help = "none", .category = PB_ADDITIVE, .identity = true, %s};\nPB_PLUGIN(method)\n' "$1" "$2"
+		printf 'static const pb_method method = {.name = "%s", .title = "planted", .paper = "none", .help = "none", .traits.category = PB_ADDITIVE, .traits.identity = true, %s};\nPB_PLUGIN(method)\n' "$1" "$2"
 	} >"$1.c"
 	[ $apply = yes ] || gcc -std=c11 -O2 -shared -fPIC -Wall -Wextra -Werror -I src -o "$1.so" "$1.c" || exit 2
 }
 
 # Methods that keep their promises, for what no method of methods/ does.
-plugin drawn '.block = block' <<'END'
+plugin drawn '.hooks.block = block' <<'END'
 /* One of two bottlenecks of different sizes in each step. */
 static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
 {
@@ -80,7 +80,7 @@ static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
     return y;
 }
 END
-plugin masked '.block = block, .after_step = after' <<'END'
+plugin masked '.hooks.block = block, .hooks.after_step = after' <<'END'
 /* A mask that loses an element in each step. */
 static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
 {
@@ -95,7 +95,7 @@ static void after(pb_build *b, const pb_step *step)
         pb_tensor(b, s, "mask")->x[step->step % s->out] = 0;
 }
 END
-plugin seeded '.merges = true, .linear = linear' <<'END'
+plugin seeded '.traits.merges = true, .hooks.linear = linear' <<'END'
 /* A random projection that is made again from the seed. */
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
@@ -167,7 +167,7 @@ plant 'an unkept mask' 'best epoch restored' masked.so src/train/stopping.c \
 plant 'folding forgets the bias' 'merged equals unmerged' lora src/model/merge.c \
 	's/apply(&f, 1, x, false, bias)/apply(\&f, 1, x, true, bias)/'
 plant 'a method that reads the text promises to merge' 'merged equals unmerged' houlsby methods/adapter.c \
-	's/\.identity = true,/&\n    .merges = true,/'
+	's/\.identity = true/&, .merges = true/'
 plant 'alpha / (r + 1) in linear only' 'low rank as declared' lora methods/lora.c \
 	's/x, A, B, u\.scale)/x, A, B, u.scale * u.rank \/ (u.rank + 1))/'
 

@@ -94,7 +94,7 @@ static void release(pb_attached *part)
     if (!part->method)
         return;
     void *conf = (void *)(uintptr_t)part->conf;
-    pb_option_release(part->method->options, conf);
+    pb_option_release(part->method->settings.options, conf);
     free(conf);
 }
 

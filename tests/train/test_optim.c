@@ -31,7 +31,7 @@ static bool select_most(const void *conf, const pb_param *p, int layers)
 
 static pb_model *open_model(void)
 {
-    static const pb_method most = {.name = "most", .select = select_most};
+    static const pb_method most = {.name = "most", .hooks.select = select_most};
     pb_model *m = pb_model_open(&(pb_opening){.path = TINY, .classes = 3});
     if (!m || pb_model_attach(m, &(pb_attached){&most, NULL}, 1))
         PB_BUG("%s", pb_error_text());

@@ -147,7 +147,7 @@ static void import_start(run *r, const char *dir)
     r->peft = r->adapter->peft;
     const pb_attached *part = &r->f.model->part[0];
     for (int i = 0; r->what->option[i]; i++)
-        CHECK(!pb_option_set(part->method->options, (void *)(uintptr_t)part->conf, r->what->option[i],
+        CHECK(!pb_option_set(part->method->settings.options, (void *)(uintptr_t)part->conf, r->what->option[i],
                              r->what->value[i]));
 }
 

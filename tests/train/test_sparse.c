@@ -16,7 +16,7 @@ static bool matrix_or_head(const void *settings, const pb_param *p, int layers)
     return p->kind == PB_HEAD || (p->kind == PB_MATRIX && p->layer >= 0);
 }
 
-static const pb_method matrices = {.name = "matrices", .select = matrix_or_head};
+static const pb_method matrices = {.name = "matrices", .hooks.select = matrix_or_head};
 
 /* The matrix of the sparse update of a weight, from the values of its own tensor or of that of the model. */
 static pb_real *dense_update(const pb_model *m, const pb_param *w, int first)

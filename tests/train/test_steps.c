@@ -58,14 +58,16 @@ static void watch_after(pb_build *b, const pb_step *at)
 }
 
 static const pb_method watched = {.name = "watched",
-                                  .category = PB_ADDITIVE,
-                                  .select = pb_select_nothing,
-                                  .linear = watched_linear,
-                                  .before_step = watch_before,
-                                  .after_step = watch_after};
+                                  .traits.category = PB_ADDITIVE,
+                                  .hooks.select = pb_select_nothing,
+                                  .hooks.linear = watched_linear,
+                                  .hooks.before_step = watch_before,
+                                  .hooks.after_step = watch_after};
 
-static const pb_method unwatched = {
-    .name = "watched", .category = PB_ADDITIVE, .select = pb_select_nothing, .linear = watched_linear};
+static const pb_method unwatched = {.name = "watched",
+                                    .traits.category = PB_ADDITIVE,
+                                    .hooks.select = pb_select_nothing,
+                                    .hooks.linear = watched_linear};
 
 static pb_param *gain_of(const fixture *r)
 {
@@ -157,7 +159,7 @@ TEST(a_run_whose_last_step_leaves_what_is_no_number_has_diverged)
     pb_encoded *f = toy_set(40);
     pb_train_options o = options_with(2, 1e-3);
     pb_method spoiling = unwatched;
-    spoiling.after_step = spoil_after;
+    spoiling.hooks.after_step = spoil_after;
     fixture r = fixture_with(&spoiling, 6);
     pb_result out = train(&r, f, &o, 6);
     CHECK_TEXT(out.status, "diverged");
@@ -179,7 +181,7 @@ TEST(the_error_of_a_hook_ends_the_run)
     pb_encoded *f = toy_set(40);
     pb_train_options o = options_with(1, 1e-3);
     pb_method failing = unwatched;
-    failing.after_step = fail_after;
+    failing.hooks.after_step = fail_after;
     fixture r = fixture_with(&failing, 6);
     pb_result out;
     pb_result_init(&out);
@@ -234,7 +236,7 @@ static pb_node *rated_linear(pb_build *b, const pb_site *site, pb_node *x)
 }
 
 static const pb_method rated = {
-    .name = "rated", .category = PB_ADDITIVE, .select = pb_select_nothing, .linear = rated_linear};
+    .name = "rated", .traits.category = PB_ADDITIVE, .hooks.select = pb_select_nothing, .hooks.linear = rated_linear};
 
 TEST(a_tensor_learns_at_the_rate_that_its_method_gives_it)
 {
@@ -289,8 +291,10 @@ static pb_node *penalized_linear(pb_build *b, const pb_site *site, pb_node *x)
     return pb_op_scale(b->graph, y, gain);
 }
 
-static const pb_method penalized = {
-    .name = "watched", .category = PB_ADDITIVE, .select = pb_select_nothing, .linear = penalized_linear};
+static const pb_method penalized = {.name = "watched",
+                                    .traits.category = PB_ADDITIVE,
+                                    .hooks.select = pb_select_nothing,
+                                    .hooks.linear = penalized_linear};
 
 static const pb_batch two_texts = {
     .sequences = 2, .offset = fixture_offset, .ids = fixture_ids, .label = (const int[]){0, 1}};
@@ -327,7 +331,7 @@ TEST(a_penalty_counts_once_in_a_batch_that_runs_twice)
 {
     pb_method twice = penalized;
     double plain[WIDTH], with[WIDTH];
-    twice.consistency = no_difference;
+    twice.hooks.consistency = no_difference;
     double loss = loss_with(&twice, 0, plain), more = loss_with(&twice, 0.25, with);
     CHECK_NEAR(loss, loss_with(&penalized, 0, plain), 1e-5);
     CHECK_NEAR(more - loss, 2 * 0.25 * WIDTH, 1e-5);

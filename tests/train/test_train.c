@@ -219,7 +219,8 @@ static pb_node *shifted_linear(pb_build *b, const pb_site *site, pb_node *x)
     return pb_op_shift(b->graph, pb_inner_linear(b, site, x), t);
 }
 
-static const pb_method shifted = {.name = "shifted", .category = PB_ADDITIVE, .merges = true, .linear = shifted_linear};
+static const pb_method shifted = {
+    .name = "shifted", .traits = {PB_ADDITIVE, .merges = true}, .hooks.linear = shifted_linear};
 
 /* (w + t) - t is not w. */
 TEST(a_method_that_changes_biases_changes_no_weight)
@@ -419,7 +420,7 @@ static pb_node *drawn_block(pb_build *b, const pb_site *site, pb_node *x, pb_nod
     return bottleneck(b, site, y, *draw == 1 + left_out);
 }
 
-static const pb_method drawn = {.name = "drawn", .category = PB_ADDITIVE, .block = drawn_block};
+static const pb_method drawn = {.name = "drawn", .traits.category = PB_ADDITIVE, .hooks.block = drawn_block};
 
 /* Whatever the first graph draws, by which features of the frozen base would be kept if it leaves out all. */
 TEST(structure_that_is_drawn_runs_as_planned)
@@ -447,7 +448,7 @@ static pb_node *odd_block(pb_build *b, const pb_site *site, pb_node *x, pb_node 
     return bottleneck(b, site, y, b->drop_key & 1);
 }
 
-static const pb_method odd = {.name = "odd", .category = PB_ADDITIVE, .block = odd_block};
+static const pb_method odd = {.name = "odd", .traits.category = PB_ADDITIVE, .hooks.block = odd_block};
 
 TEST(a_parameter_that_the_graph_does_not_reach_stays_as_it_is)
 {
@@ -534,7 +535,8 @@ static void count_in_the_kept_tensor(void *ctx, int step, int steps, double loss
 
 TEST(the_best_epoch_is_restored_with_what_the_method_keeps)
 {
-    static const pb_method counting = {.name = "counting", .category = PB_ADDITIVE, .block = counting_block};
+    static const pb_method counting = {
+        .name = "counting", .traits.category = PB_ADDITIVE, .hooks.block = counting_block};
     pb_encoded *f = toy_set(60);
     pb_train_options o = options_that_stop(12, 3);
     fixture r = fixture_with(&counting, 6);
