@@ -30,18 +30,10 @@ static int check(const conf *c)
     return 0;
 }
 
-static int count_targets(pb_build *b)
-{
-    int n = 0;
-    for (const pb_site *s = NULL; (s = pb_next_target(b, s));)
-        n++;
-    return n;
-}
-
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
-    int r = c->rank, targets = count_targets(b);
+    int r = c->rank, targets = pb_count_targets(b, NULL);
     if (check(c))
         return NULL;
     pb_node *p = pb_added(b, site, value[P], site->out, r, pb_init_normal(0.02));
@@ -111,7 +103,7 @@ static void allocate(pb_build *b, int budget)
 static void after_step(pb_build *b, const pb_step *at)
 {
     const conf *c = pb_conf(b);
-    int targets = count_targets(b), start = c->rank * targets, target = c->target_rank * targets;
+    int targets = pb_count_targets(b, NULL), start = c->rank * targets, target = c->target_rank * targets;
     int first = (int)lround(c->tinit * at->steps), final = (int)lround(c->tfinal * at->steps);
     int last = at->steps - (final > 1 ? final : 1);
     for (const pb_site *s = NULL; at->step < last && (s = pb_next_target(b, s));)
@@ -122,25 +114,6 @@ static void after_step(pb_build *b, const pb_step *at)
         allocate(b, (int)((start - target) * pow(1 - (at->step - first) / (double)(last - first), 3) + target));
 }
 
-static const pb_peft peft = {
-    .type = "ADALORA",
-    .tensors = (const pb_peft_tensor[]){{.ours = "Q", .theirs = "lora_A", .kept = 1},
-                                        {.ours = "lambda", .theirs = "lora_E", .shape = "cols, 1", .kept = 1},
-                                        {.ours = "P", .theirs = "lora_B", .kept = 2},
-                                        {0}},
-    .keys = (const pb_peft_key[]){{.key = "init_r", .option = "rank"},
-                                  {.key = "target_r", .option = "target_rank"},
-                                  {.key = "lora_alpha", .option = "alpha"},
-                                  {.key = "lora_dropout", .option = "dropout"},
-                                  {.key = "orth_reg_weight", .option = "orthogonality"},
-                                  {.key = "deltaT", .option = "interval"},
-                                  {.key = "beta1", .option = "beta1"},
-                                  {.key = "beta2", .option = "beta2"},
-                                  {0}},
-    .kept_key = "rank_pattern", /* after training PEFT saves the triplets only that are left */
-    .fixed = "\"bias\": \"none\", \"init_lora_weights\": true, \"tinit\": 0, \"tfinal\": 0, \"total_step\": 1",
-};
-
 const pb_method pb_method_adalora = {
     .name = "adalora",
     .title = "AdaLoRA: a budget of rank for the projections that need it",
@@ -149,16 +122,25 @@ const pb_method pb_method_adalora = {
     .equation = "y = W x + alpha/rank * P (lambda * Q x)",
     .notes = "A budget of triplets (a column of P, an element of lambda, a row of Q), which falls while training, is "
              "given to the most important triplets of all projections together; lambda of the others becomes 0. The "
-             "penalty is the mean of |P^T P - I| and |Q Q^T - I| over all projections and the scale is alpha / (rank "
-             "+ 0.00001) with the rank at the start, as in PEFT; the paper adds the squares. tinit and tfinal are "
-             "shares of the steps, where the paper and PEFT have numbers of steps, so that one setting serves runs "
-             "of any length. Of triplets with equal importance those of earlier projections stay, so that exactly "
-             "the budget stays, where PEFT drops all. Dropped triplets stay in memory, in the FLOPs and in the "
-             "artifact, so these costs are those of rank; storage.rank is the rank that is left.",
+             "penalty is the mean of |P^T P - I| and |Q Q^T - I| over all projections and the scale is alpha / (rank + "
+             "0.00001) with the rank at the start, as in PEFT; the paper adds the squares. tinit and tfinal are shares "
+             "of the steps, where the paper and PEFT have numbers of steps, so that one setting serves runs of any "
+             "length. Of triplets with equal importance those of earlier projections stay, so that exactly the budget "
+             "stays, where PEFT drops all. Dropped triplets stay in memory, in the FLOPs and in the artifact, so these "
+             "costs are those of rank; storage.rank is the rank that is left.",
     .count = "rank*(in+out)+rank",
     .deviation = "P: 0.02; lambda: 0; Q: 0.02",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "rank"},
     .hooks = {.linear = linear, .after_step = after_step},
-    .peft = &peft,
+    /* After training PEFT saves only the triplets that are left. */
+    .peft = PB_PEFT("ADALORA",
+                    PB_PEFT_TENSORS({"Q", "lora_A", .kept = 1}, {"lambda", "lora_E", "cols, 1", .kept = 1},
+                                    {"P", "lora_B", .kept = 2}),
+                    PB_PEFT_KEYS({"init_r", "rank"}, {"target_r", "target_rank"}, {"lora_alpha", "alpha"},
+                                 {"lora_dropout", "dropout"}, {"orth_reg_weight", "orthogonality"},
+                                 {"deltaT", "interval"}, {"beta1", "beta1"}, {"beta2", "beta2"}),
+                    .kept_key = "rank_pattern",
+                    .fixed = PB_PEFT_NO_BIAS
+                    ", \"init_lora_weights\": true, \"tinit\": 0, \"tfinal\": 0, \"total_step\": 1"),
 };

@@ -16,9 +16,7 @@ static pb_affine route(pb_build *b, const pb_site *site, projection *get, const 
     int drawn = pb_draw(b, experts), first = drawn < 0 ? 0 : drawn, end = drawn < 0 ? experts : drawn + 1;
     pb_affine sum = {0};
     for (int i = first; i < end; i++) {
-        char full[32];
-        snprintf(full, sizeof full, "%s.%d", name, i);
-        pb_affine one = get(b, site, full);
+        pb_affine one = get(b, site, pb_name(b, "%s.%d", name, i));
         sum.weight = i == first ? one.weight : pb_op_add(g, sum.weight, one.weight);
         sum.bias = i == first ? one.bias : pb_op_add(g, sum.bias, one.bias);
     }

@@ -31,11 +31,9 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     const conf *c = pb_conf(b);
     pb_graph *g = b->graph;
     int r = rank_at(c, site), q = c->subspace_rank;
-    if (c->subspaces > site->out || q > r) {
-        pb_error("adamss: subspaces=%d, subspace_rank=%d: want at most %d and %d at %s", c->subspaces, q, site->out, r,
-                 site->role);
-        return NULL;
-    }
+    if (c->subspaces > site->out || q > r)
+        return pb_refuse("adamss: subspaces=%d, subspace_rank=%d: want at most %d and %d at %s", c->subspaces, q,
+                         site->out, r, site->role);
     pb_node *V = pb_fixed(b, site, "V", r, site->in, pb_init_constant(0));
     pb_node *v = site->b ? pb_fixed(b, site, "v", 1, r, pb_init_constant(0)) : NULL; /* the column of the bias */
     pb_node *A = pb_added(b, site, "A", c->subspaces * q, r, pb_init_constant(0));
@@ -147,7 +145,7 @@ static void start(pb_build *b, const pb_training_stats *stats)
 {
     (void)stats;
     const conf *c = pb_conf(b);
-    for (const pb_site *site = pb_next_target(b, NULL); site; site = pb_next_target(b, site)) {
+    PB_EACH_TARGET(b, site) {
         int r = rank_at(c, site), q = c->subspace_rank, *cluster = pb_tensor(b, site, "cluster")->index;
         pb_param U = {.rows = site->out, .cols = r, .x = pb_alloc((size_t)site->out * (size_t)r * sizeof *U.x)};
         pb_singular d;
@@ -170,14 +168,13 @@ const pb_method pb_method_adamss = {
     .help = "Parts the rows of each weight into clusters of similar singular vectors, and trains a low-rank update of "
             "each cluster in the space of the weight's own right singular vectors.",
     .equation = "y_c = W_c x + b_c + B_c A_c V [x; 1], [W b] = U S V, c a cluster of the rows of U",
-    .notes =
-        "The clusters are those of K-means after ten iterations from random rows, as in the authors' code and PEFT, by "
-        "this program's random numbers. A_c starts with the right singular vectors of the rows of U in the cluster, as "
-        "in both, which find them by a random algorithm; here the decompositions are exact. With one cluster 20 steps "
-        "from one start equal those of PEFT. The defaults are PEFT's; the authors use up to 10 clusters of rank 3. The "
-        "paper's reduction of the clusters while training (ASA), which PEFT leaves off by default, is not here. B is "
-        "multiplied as [out, K*q] with zeros between the clusters. Adapters of PEFT are not read: their tensors are "
-        "as many and as large as the clusters of the base turn out.",
+    .notes = "The clusters are those of K-means after ten iterations from random rows, as in the authors' code and "
+             "PEFT, by this program's random numbers. A_c starts with the right singular vectors of the rows of U in "
+             "the cluster, as in both, which find them by a random algorithm; here the decompositions are exact. With "
+             "one cluster 20 steps from one start equal those of PEFT. The defaults are PEFT's; the authors use up to "
+             "10 clusters of rank 3. The paper's reduction of the clusters while training (ASA), which PEFT leaves off "
+             "by default, is not here. B is multiplied as [out, K*q] with zeros between the clusters. Adapters of PEFT "
+             "are not read: their tensors are as many and as large as the clusters of the base turn out.",
     .count = "r = min(rank, min(in, out)); subspace_rank*(subspaces*r+out)",
     .deviation = "B: 0",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .ranks = true, .merges = true},

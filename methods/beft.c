@@ -21,14 +21,11 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return pb_op_shift(b->graph, pb_inner_linear(b, site, x), beta);
 }
 
-static const pb_peft_tensor tensors[] = {{.ours = "beta", .theirs = "beft_bias"}, {0}};
-static const pb_peft peft = {.type = "BEFT", .tensors = tensors};
-
 const pb_method pb_method_beft = {
     .name = "beft",
     .title = "BEFT: the biases of the values only",
-    .paper = "Huang et al. 2025, BEFT: Bias-efficient fine-tuning of language models in low-data regimes, "
-             "arXiv:2509.15974",
+    .paper =
+        "Huang et al. 2025, BEFT: Bias-efficient fine-tuning of language models in low-data regimes, arXiv:2509.15974",
     .help = "Trains a bias of the value projections, in networks without biases too.",
     .equation = "v = W_v x + b_v + beta",
     .notes = "As in PEFT the trained vector is added to the base's bias, which stays frozen; for the optimizer this is "
@@ -40,5 +37,5 @@ const pb_method pb_method_beft = {
     .traits = {PB_SELECTIVE, .identity = true, .merges = true},
     .settings = {options, sizeof(conf)},
     .hooks = {.linear = linear},
-    .peft = &peft,
+    .peft = PB_PEFT("BEFT", PB_PEFT_TENSORS({"beta", "beft_bias"})),
 };

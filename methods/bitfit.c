@@ -12,14 +12,6 @@ static bool trains(const void *settings, const pb_param *p, int layers)
     return p->kind == PB_HEAD || (other && c->others) || (p->kind == PB_BIAS && pb_param_in(c->only, p, layers));
 }
 
-static const pb_preset presets[] = {
-    {"bitfit-qi", "BitFit of the biases of queries and of the MLP's first projection",
-     "Ben Zaken et al. 2022, BitFit, arXiv:2106.10199", "only=attn.q mlp.up,others=no",
-     "The two kinds of bias that the paper finds to change the most: 0.04 % of BERT.  In a network with queries, keys "
-     "and values in one projection (GPT-2) those of mlp.up train only."},
-    {0},
-};
-
 const pb_method pb_method_bitfit = {
     .name = "bitfit",
     .title = "BitFit: bias terms only",
@@ -29,6 +21,10 @@ const pb_method pb_method_bitfit = {
     .notes = "Where a network has no biases (LLaMA), nothing but the head trains.",
     .traits = {PB_SELECTIVE, .identity = true},
     .settings = {options, sizeof(conf)},
-    .presets = presets,
+    .presets =
+        PB_PRESETS({"bitfit-qi", "BitFit of the biases of queries and of the MLP's first projection",
+                    "Ben Zaken et al. 2022, BitFit, arXiv:2106.10199", "only=attn.q mlp.up,others=no",
+                    "The two kinds of bias that the paper finds to change the most: 0.04 % of BERT.  In a network with "
+                    "queries, keys and values in one projection (GPT-2) those of mlp.up train only."}),
     .hooks = {.select = trains},
 };

@@ -34,11 +34,10 @@ static pb_node *factor(pb_build *b, pb_node *x, pb_node *r, int i)
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
-    if (site->in % (c->size << (c->factors - 1)) || (c->factors > 1 && c->size % 2)) {
-        pb_error("boft: size, factors: want %d * 2^%d to divide the %d inputs of %s, and an even size for factors",
-                 c->size, c->factors - 1, site->in, site->role);
-        return NULL;
-    }
+    if (site->in % (c->size << (c->factors - 1)) || (c->factors > 1 && c->size % 2))
+        return pb_refuse(
+            "boft: size, factors: want %d * 2^%d to divide the %d inputs of %s, and an even size for factors", c->size,
+            c->factors - 1, site->in, site->role);
     pb_node *R = pb_added(b, site, "R", c->factors * site->in, c->size, pb_init_constant(0));
     pb_node *s = pb_vector(b, site, "s", site->out, pb_init_constant(1));
     pb_node *turns = pb_op_cayley(b->graph, pb_op_skew(b->graph, R), c->size, 0);
@@ -46,13 +45,6 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
         x = factor(b, x, pb_op_rows(b->graph, turns, i * site->in, site->in), i);
     return pb_op_scale_about(b->graph, pb_inner_linear(b, site, x), s, pb_base_bias(b, site));
 }
-
-static const pb_peft_tensor tensors[] = {{.ours = "R", .theirs = "boft_R", .shape = "factors, in/size, size, size"},
-                                         {.ours = "s", .theirs = "boft_s", .shape = "cols, 1"},
-                                         {0}};
-static const pb_peft_key keys[] = {
-    {.key = "boft_block_size", .option = "size"}, {.key = "boft_n_butterfly_factor", .option = "factors"}, {0}};
-static const pb_peft peft = {.type = "BOFT", .tensors = tensors, .keys = keys, .fixed = "\"bias\": \"none\""};
 
 const pb_method pb_method_boft = {
     .name = "boft",
@@ -68,5 +60,7 @@ const pb_method pb_method_boft = {
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "factors"},
     .hooks = {.linear = linear},
-    .peft = &peft,
+    .peft = PB_PEFT(
+        "BOFT", PB_PEFT_TENSORS({"R", "boft_R", "factors, in/size, size, size"}, {"s", "boft_s", "cols, 1"}),
+        PB_PEFT_KEYS({"boft_block_size", "size"}, {"boft_n_butterfly_factor", "factors"}), .fixed = PB_PEFT_NO_BIAS),
 };

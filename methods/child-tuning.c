@@ -24,10 +24,8 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
     double all = elements(b, NULL), kept = ceil(c->share * all);
-    if (c->choose == FISHER && all > INT32_MAX) {
-        pb_error("child-tuning: the targets have %.0f weights; want at most 2^31 - 1", all);
-        return NULL;
-    }
+    if (c->choose == FISHER && all > INT32_MAX)
+        return pb_refuse("child-tuning: the targets have %.0f weights; want at most 2^31 - 1", all);
     if (c->choose == FISHER && !pb_indices(b, NULL, "places", (int)kept, (int)all))
         return NULL;
     return pb_inner_linear(b, site, x);
@@ -48,7 +46,7 @@ static void start(pb_build *b, const pb_training_stats *stats)
     pb_top top = {.keep = places->cols, .place = places->index};
     top.value = pb_alloc((size_t)places->cols * sizeof *top.value);
     int at = 0;
-    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s))
+    PB_EACH_TARGET(b, s)
         for (int i = 0; i < s->in * s->out; i++)
             pb_top_offer(&top, stats->squares[s->number][i], at++);
     pb_top_sort(&top);
@@ -72,7 +70,7 @@ static void keep_places(pb_build *b)
 {
     const pb_param *places = pb_tensor(b, NULL, "places");
     int at = 0, k = 0;
-    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
+    PB_EACH_TARGET(b, s) {
         pb_keep_places(places->index, places->cols, &k, at, s->in * s->out, s->w->reached ? s->w->g : NULL);
         at += s->in * s->out;
     }
@@ -87,27 +85,22 @@ static void before_step(pb_build *b, const pb_step *step)
         draw(b, step, c->share);
 }
 
-static const pb_preset presets[] = {
-    {"child-tuning-d", "Child-Tuning with a fixed child network of the largest Fisher information",
-     "Xu et al. 2021, Raise a child in large language model, arXiv:2109.05687", "choose=fisher",
-     "The Fisher information is that of single examples and of the projections' weights; the authors' code squares the "
-     "gradients of batches, and ranks the biases and norms of the layers as well."},
-    {0},
-};
-
 const pb_method pb_method_child_tuning = {
     .name = "child-tuning",
     .title = "Child-Tuning: each step updates a part of the parameters",
     .paper = "Xu et al. 2021, Raise a child in large language model, arXiv:2109.05687",
     .help = "Full fine-tuning in which each step uses the gradients of a child network only.",
     .equation = "g * M / p, where M is 1 with probability p and else 0; or g * M with a fixed M",
-    .notes =
-        "The paper chooses p from 0.2 to 0.4, or from 0.1 to 0.3 for a fixed child network.  As in the authors' "
-        "code, AdamW moves an element by its momentum in steps in which its gradient is masked, and decays it.  All "
-        "parameters count as trained.",
+    .notes = "The paper chooses p from 0.2 to 0.4, or from 0.1 to 0.3 for a fixed child network.  As in the authors' "
+             "code, AdamW moves an element by its momentum in steps in which its gradient is masked, and decays it.  "
+             "All parameters count as trained.",
     .traits = {PB_SELECTIVE, .identity = true, .ranks = true, .merges = true},
     .settings = {options, sizeof(conf)},
-    .presets = presets,
+    .presets =
+        PB_PRESETS({"child-tuning-d", "Child-Tuning with a fixed child network of the largest Fisher information",
+                    "Xu et al. 2021, Raise a child in large language model, arXiv:2109.05687", "choose=fisher",
+                    "The Fisher information is that of single examples and of the projections' weights; the authors' "
+                    "code squares the gradients of batches, and ranks the biases and norms of the layers as well."}),
     .hooks =
         {.select = pb_select_everything, .linear = linear, .asks = asks, .start = start, .before_step = before_step},
 };

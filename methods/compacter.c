@@ -27,9 +27,7 @@ static pb_init glorot(int rows, int cols)
 static pb_node *stacked(pb_build *b, const pb_site *site, const char *end, const char *name, int rows, int cols)
 {
     const conf *c = pb_conf(b);
-    char full[32];
-    snprintf(full, sizeof full, "%s.%s", end, name);
-    return pb_added(b, site, full, c->n * rows, cols, glorot(rows, cols));
+    return pb_added(b, site, pb_name(b, "%s.%s", end, name), c->n * rows, cols, glorot(rows, cols));
 }
 
 /* x (A_i kron B_i)^T with B_i or with s_i t_i: the rows of the stacked tensors that belong to i. */
@@ -44,18 +42,15 @@ static pb_node *term(pb_graph *g, const conf *c, pb_node *x, pb_node *A, pb_node
 static pb_node *map(pb_build *b, const pb_site *site, const char *end, pb_node *x, int in, int out)
 {
     const conf *c = pb_conf(b);
-    char own[32], bias[32];
-    snprintf(own, sizeof own, "%s.A", end);
-    snprintf(bias, sizeof bias, "%s.bias", end);
-    pb_node *A =
-        pb_added(b, c->shared ? NULL : site, c->shared ? "A" : own, c->n * c->n, c->n, pb_init_normal(c->adapter.init));
+    const char *own = c->shared ? "A" : pb_name(b, "%s.A", end);
+    pb_node *A = pb_added(b, c->shared ? NULL : site, own, c->n * c->n, c->n, pb_init_normal(c->adapter.init));
     pb_node *t = c->factored ? stacked(b, site, end, "t", c->rank, in / c->n) : NULL;
     pb_node *s = stacked(b, site, end, t ? "s" : "B", out / c->n, t ? c->rank : in / c->n), *sum = NULL;
     for (int i = 0; i < c->n; i++) {
         pb_node *one = term(b->graph, c, x, A, s, t, i);
         sum = i ? pb_op_add(b->graph, sum, one) : one;
     }
-    return pb_op_shift(b->graph, sum, pb_vector(b, site, bias, out, pb_init_constant(0)));
+    return pb_op_shift(b->graph, sum, pb_vector(b, site, pb_name(b, "%s.bias", end), out, pb_init_constant(0)));
 }
 
 static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
@@ -63,23 +58,11 @@ static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
     (void)x;
     const conf *c = pb_conf(b);
     int m = c->adapter.bottleneck, d = site->in;
-    if (m % c->n || d % c->n) {
-        pb_error("compacter: n: want a divisor of the widths %d and %d, got %d", d, m, c->n);
-        return NULL;
-    }
+    if (m % c->n || d % c->n)
+        return pb_refuse("compacter: n: want a divisor of the widths %d and %d, got %d", d, m, c->n);
     pb_node *h = pb_op_act(b->graph, (pb_act)c->adapter.act, map(b, site, "down", y, d, m));
     return pb_op_add(b->graph, map(b, site, "up", h, m, d), y);
 }
-
-static const pb_preset presets[] = {
-    {"compacter-pp", "Compacter++: compacters after the MLP only", "Mahabadi et al. 2021, Compacter, arXiv:2106.04647",
-     "targets=mlp", NULL},
-    {"phm", "PHM adapters: sums of Kronecker products that no other layer shares",
-     "Mahabadi et al. 2021, Compacter, arXiv:2106.04647", "shared=no,factored=no,init=0.01",
-     "The authors' configuration has n = 12, which few small widths are divisible by. Matrices A_i that are not "
-     "shared start with a deviation of 0.01 in their code."},
-    {0},
-};
 
 const pb_method pb_method_compacter = {
     .name = "compacter",
@@ -91,11 +74,16 @@ const pb_method pb_method_compacter = {
              "distribution with the gain sqrt(2) for s_i and t_i, so that the first outputs are nearly those of the "
              "base model. The bottleneck is that of T5-base, 768/32. Their code has GELU in its tanh form "
              "(act=gelu_tanh). The products are applied by their factors.",
-    .count = "tall = bottleneck/n; wide = in/n; part = factored*rank*(tall+wide) + (1-factored)*tall*wide; "
-             "2*n*part + bottleneck + in + 2*(1-shared)*n*n*n; model: shared*n*n*n",
+    .count = "tall = bottleneck/n; wide = in/n; part = factored*rank*(tall+wide) + (1-factored)*tall*wide; 2*n*part + "
+             "bottleneck + in + 2*(1-shared)*n*n*n; model: shared*n*n*n",
     .deviation = "A: init; down.A: init; up.A: init; *.bias: 0",
     .traits = {PB_ADDITIVE},
     .settings = {options, sizeof(conf), "bottleneck"},
-    .presets = presets,
+    .presets = PB_PRESETS({"compacter-pp", "Compacter++: compacters after the MLP only",
+                           "Mahabadi et al. 2021, Compacter, arXiv:2106.04647", "targets=mlp", NULL},
+                          {"phm", "PHM adapters: sums of Kronecker products that no other layer shares",
+                           "Mahabadi et al. 2021, Compacter, arXiv:2106.04647", "shared=no,factored=no,init=0.01",
+                           "The authors' configuration has n = 12, which few small widths are divisible by. Matrices "
+                           "A_i that are not shared start with a deviation of 0.01 in their code."}),
     .hooks = {.select = trains, .block = block},
 };

@@ -58,7 +58,7 @@ static int start_at(pb_build *b, const pb_site *site, const pb_real *C, pb_real 
 
 static void start(pb_build *b, const pb_training_stats *stats)
 {
-    for (const pb_site *site = pb_next_target(b, NULL); site; site = pb_next_target(b, site)) {
+    PB_EACH_TARGET(b, site) {
         size_t n = (size_t)site->in;
         pb_real *C = pb_alloc(n * n * sizeof *C), *product = pb_alloc(n * (size_t)site->out * sizeof *product);
         damp(stats->inputs[site->number], site->in, C);
@@ -76,11 +76,11 @@ const pb_method pb_method_corda = {
     .help =
         "Trains a part of each weight that starts from the decomposition of the weight times its inputs' covariance.",
     .equation = "y = W x + alpha/rank * (B A x - B0 A0 x), B0 A0 from W C = U S V^T",
-    .notes = "C is the mean of x x^T over the tokens of the samples, plus 1 % of the mean of its diagonal; PEFT scales "
-             "the inputs of each batch by their largest value first, which moves length between A and B. The paper's "
-             "kpm, which is to keep knowledge, decomposes by the inputs of questions about this knowledge; here both "
-             "modes take the inputs of the training examples, and forgetting is not measured. W stays as it is, as in "
-             "pissa.",
+    .notes =
+        "C is the mean of x x^T over the tokens of the samples, plus 1 % of the mean of its diagonal; PEFT scales the "
+        "inputs of each batch by their largest value first, which moves length between A and B. The paper's kpm, which "
+        "is to keep knowledge, decomposes by the inputs of questions about this knowledge; here both modes take the "
+        "inputs of the training examples, and forgetting is not measured. W stays as it is, as in pissa.",
     .count = "rank*(in+out)",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "rank"},

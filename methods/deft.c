@@ -57,28 +57,6 @@ static pb_node *start_of_R(pb_build *b, const pb_site *site)
     return pb_op_product(b->graph, reading(b, P0), false, pb_inner_weight(b, site), false);
 }
 
-/* The projector qr is not exchanged: PEFT's R follows the signs of torch's decomposition, which no file has. */
-static const pb_peft peft = {
-    .type = "DEFT",
-    .tensors = (const pb_peft_tensor[]){{.ours = "P0", .theirs = "deft_P", .plus = change_of_P},
-                                        {.ours = "R", .theirs = "deft_R", .plus = start_of_R},
-                                        {.ours = "D"},
-                                        {0}},
-    .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"},
-                                  {.key = "decomposition_method", .option = "projector", .words = "\"relu\""},
-                                  {.key = "para", .option = "inject", .words = "true|false"},
-                                  {0}},
-    .fixed = "\"bias\": \"none\"",
-};
-
-static const pb_preset presets[] = {
-    {"para", "PaRa: the rank of the weight is reduced",
-     "Chen et al. 2024, PaRa: Personalizing text-to-image diffusion via parameter rank reduction, arXiv:2406.05641",
-     "projector=qr,inject=no",
-     "W x - Q Q^T W x, where nothing takes the place of what is removed, so the start is not the base model."},
-    {0},
-};
-
 const pb_method pb_method_deft = {
     .name = "deft",
     .title = "DEFT: a subspace of the outputs is replaced",
@@ -93,7 +71,16 @@ const pb_method pb_method_deft = {
     .deviation = "D: 0; R: 0; P0: 0.02",
     .traits = {PB_REPARAMETRIZATION, .merges = true},
     .settings = {options, sizeof(conf), "rank"},
-    .presets = presets,
+    .presets = PB_PRESETS(
+        {"para", "PaRa: the rank of the weight is reduced",
+         "Chen et al. 2024, PaRa: Personalizing text-to-image diffusion via parameter rank reduction, arXiv:2406.05641",
+         "projector=qr,inject=no",
+         "W x - Q Q^T W x, where nothing takes the place of what is removed, so the start is not the base model."}),
     .hooks = {.linear = linear},
-    .peft = &peft,
+    /* The projector qr is not exchanged: PEFT's R follows the signs of torch's decomposition, which no file has. */
+    .peft = PB_PEFT("DEFT",
+                    PB_PEFT_TENSORS({"P0", "deft_P", .plus = change_of_P}, {"R", "deft_R", .plus = start_of_R}, {"D"}),
+                    PB_PEFT_KEYS({"r", "rank"}, {"decomposition_method", "projector", .words = "\"relu\""},
+                                 {"para", "inject", .words = "true|false"}),
+                    .fixed = PB_PEFT_NO_BIAS),
 };

@@ -11,10 +11,8 @@ PB_SETTINGS(SOFT_PROMPT("40"), INT(rank, "45", 1, 4096, "r, the rank of A B"),
 static pb_node *embed(pb_build *b, pb_node *x)
 {
     const conf *c = pb_conf(b);
-    if (x->set != b->text) {
-        pb_error("dept: rows are in front of the text already; want dept as the last one of a composition");
-        return NULL;
-    }
+    if (x->set != b->text)
+        return pb_refuse("dept: rows are in front of the text already; want dept as the last one of a composition");
     pb_node *P = pb_added(b, NULL, "embed", c->prompt.length, b->width, pb_init_normal(c->init));
     pb_node *A = pb_added(b, NULL, "A", c->positions, c->rank, pb_init_kaiming(c->rank));
     pb_node *B = pb_added(b, NULL, "B", b->width, c->rank, pb_init_constant(0));
@@ -26,16 +24,15 @@ static pb_node *embed(pb_build *b, pb_node *x)
 const pb_method pb_method_dept = {
     .name = "dept",
     .title = "DePT: decomposed prompt tuning",
-    .paper = "Shi and Lipani 2023, DePT: Decomposed prompt tuning for parameter-efficient fine-tuning, "
-             "arXiv:2309.05173",
+    .paper =
+        "Shi and Lipani 2023, DePT: Decomposed prompt tuning for parameter-efficient fine-tuning, arXiv:2309.05173",
     .help = "Trains a short prompt and, at a lower learning rate, a low-rank offset of the word embeddings.",
     .equation = "y = f([P; E(x) + alpha/sqrt(r) A B])",
-    .notes =
-        "Row t of A belongs to token t of a text, so positions beyond the longest training text stay at A's random "
-        "start; a text of more than s tokens is refused. The scale alpha/sqrt(r) with alpha = 8 and the random A are "
-        "those of the authors' code, whose recipe has r = 45, m = 40 and s = 256 for T5-base and tries the rates 0.3 "
-        "and 0.4 for P and 0.3, 0.005 and 0.0005 for A and B; the ratio here lies between. Offsets also reach the "
-        "tokens that a decoder writes, as long as they are at most s.",
+    .notes = "Row t of A belongs to token t of a text, so positions beyond the longest training text stay at A's "
+             "random start; a text of more than s tokens is refused. The scale alpha/sqrt(r) with alpha = 8 and the "
+             "random A are those of the authors' code, whose recipe has r = 45, m = 40 and s = 256 for T5-base and "
+             "tries the rates 0.3 and 0.4 for P and 0.3, 0.005 and 0.0005 for A and B; the ratio here lies between. "
+             "Offsets also reach the tokens that a decoder writes, as long as they are at most s.",
     .count = "model: length*width + rank*(positions+width)",
     .deviation = "embed: init; A: 1/sqrt(3*rank); B: 0",
     .traits = {PB_ADDITIVE},

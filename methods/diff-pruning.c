@@ -71,10 +71,10 @@ static void fix_gates(pb_build *b, const pb_site *s)
 static void fix(pb_build *b)
 {
     const conf *c = pb_conf(b);
-    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s))
+    PB_EACH_TARGET(b, s)
         apply_gates(b, s);
     pb_mark_largest(b, "delta", c->share, "alpha");
-    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s))
+    PB_EACH_TARGET(b, s)
         fix_gates(b, s);
 }
 
@@ -107,14 +107,13 @@ const pb_method pb_method_diff_pruning = {
     .title = "Diff pruning: a change of the weights that a penalty makes sparse",
     .paper = "Guo et al. 2021, Parameter-efficient transfer learning with diff pruning, arXiv:2012.07463",
     .help = "Trains a difference to the weights with random gates and an L0 penalty, then keeps the largest changes.",
-    .equation = "W + g z * delta, z = clip(sigmoid(log u - log(1 - u) + alpha) 2r - r, 0, 1); "
-                "loss + lambda sum sigmoid(alpha)",
-    .notes =
-        "The paper trains delta at 1e-5 and alpha at 0.1, hence alpha_rate: with a larger rate of delta, set a "
-        "smaller one.  Only the weights of projections change, where the paper's difference is of all tensors but "
-        "the classifier.  The second phase is the paper's third stage, with one schedule of the rate for both; an "
-        "epoch of the first phase is never selected.  delta and alpha are counted whole, although all but the share "
-        "of delta is 0 in the end; of both the artifact stores the share that differs, and its places.",
+    .equation =
+        "W + g z * delta, z = clip(sigmoid(log u - log(1 - u) + alpha) 2r - r, 0, 1); loss + lambda sum sigmoid(alpha)",
+    .notes = "The paper trains delta at 1e-5 and alpha at 0.1, hence alpha_rate: with a larger rate of delta, set a "
+             "smaller one.  Only the weights of projections change, where the paper's difference is of all tensors but "
+             "the classifier.  The second phase is the paper's third stage, with one schedule of the rate for both; an "
+             "epoch of the first phase is never selected.  delta and alpha are counted whole, although all but the "
+             "share of delta is 0 in the end; of both the artifact stores the share that differs, and its places.",
     .count = "2*in*out + groups",
     .deviation = "delta: 0; alpha: alpha; group: alpha",
     .traits = {PB_SELECTIVE, .identity = true, .merges = true},

@@ -16,7 +16,7 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 
 static void start(pb_build *b, const pb_training_stats *stats)
 {
-    for (const pb_site *site = pb_next_target(b, NULL); site; site = pb_next_target(b, site)) {
+    PB_EACH_TARGET(b, site) {
         size_t n = (size_t)site->in;
         pb_param *A = pb_tensor(b, site, "A");
         pb_real *vectors = pb_alloc((n * n + n) * sizeof *vectors);

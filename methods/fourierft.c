@@ -24,36 +24,11 @@ static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
     return pb_op_add(b->graph, pb_op_spectrum(b->graph, v, places, site->out, site->in, basis), w);
 }
 
-static const pb_peft waveft = {
-    .type = "WAVEFT",
-    .tensors = (const pb_peft_tensor[]){{.ours = "c", .theirs = "waveft_spectrum", .shape = "cols"}, {0}},
-    .keys = (const pb_peft_key[]){{"n_frequency", "places", "n_frequency_pattern", "places_pattern", .rows = true},
-                                  {.key = "random_loc_seed", .option = "places_seed"},
-                                  {.key = "scaling", .option = "scale"},
-                                  {0}},
-    .loaded = (const pb_peft_tensor[]){{.ours = "basis", .theirs = "haar"}, {0}},
-    .fixed = "\"bias\": \"none\", \"wavelet_family\": \"db1\"",
-};
-static const pb_peft peft = {
-    .type = "FOURIERFT",
-    .tensors = (const pb_peft_tensor[]){{.ours = "c", .theirs = "fourierft_spectrum", .shape = "cols"}, {0}},
-    .keys = (const pb_peft_key[]){{"n_frequency", "places", "n_frequency_pattern", "places_pattern", .rows = true},
-                                  {.key = "random_loc_seed", .option = "places_seed"},
-                                  {.key = "scaling", .option = "scale"},
-                                  {0}},
-    .loaded = (const pb_peft_tensor[]){{.ours = "basis", .theirs = "fourier"}, {0}},
-    .fixed = "\"bias\": \"none\"",
-    .other = &waveft,
-};
-
-static const pb_preset presets[] = {
-    {"waveft", "WaveFT: few coefficients of the wavelet transform", "Bilican et al. 2025, WaveFT, arXiv:2505.12532",
-     "basis=haar,places=2592,scale=25,init=0",
-     "The Haar transform has one level, as in PEFT (wavelet db1), whose n and scale these are; the sides of PEFT's "
-     "other wavelet families are left out, and its adapters of those, of use_idwt = false and of "
-     "proportional_parameters are not read."},
-    {0},
-};
+/* Of both types. */
+static const pb_peft_key keys[] = {{"n_frequency", "places", "n_frequency_pattern", "places_pattern", .rows = true},
+                                   {"random_loc_seed", "places_seed"},
+                                   {"scaling", "scale"},
+                                   {0}};
 
 const pb_method pb_method_fourierft = {
     .name = "fourierft",
@@ -61,17 +36,24 @@ const pb_method pb_method_fourierft = {
     .paper = "Gao et al. 2024, FourierFT, arXiv:2405.03003",
     .help = "Changes each weight by a matrix with few trained places in its spectrum.",
     .equation = "W' = W + s * Re(IDFT2(F)),  F[place_i] = c_i",
-    .notes =
-        "The coefficients start as standard normal numbers, as in the paper, so the first outputs are not the base "
-        "model's; init=0 starts there.  They are real, so the change is even: element (-i,-j), with indices modulo the "
-        "sides, equals element (i,j).  The places are uniform, without the paper's optional preference for low "
-        "frequencies.  PEFT does not save them but draws them again by its random_loc_seed, here places_seed; they are "
-        "drawn here as PEFT 0.21.2 draws them with torch 2.15 on a CPU.",
+    .notes = "The coefficients start as standard normal numbers, as in the paper, so the first outputs are not the "
+             "base model's; init=0 starts there.  They are real, so the change is even: element (-i,-j), with indices "
+             "modulo the sides, equals element (i,j).  The places are uniform, without the paper's optional preference "
+             "for low frequencies.  PEFT does not save them but draws them again by its random_loc_seed, here "
+             "places_seed; they are drawn here as PEFT 0.21.2 draws them with torch 2.15 on a CPU.",
     .count = "min(places, in*out)",
     .deviation = "c: init",
     .traits = {PB_REPARAMETRIZATION, .merges = true},
     .settings = {options, sizeof(conf), "places"},
-    .presets = presets,
+    .presets = PB_PRESETS({"waveft", "WaveFT: few coefficients of the wavelet transform",
+                           "Bilican et al. 2025, WaveFT, arXiv:2505.12532", "basis=haar,places=2592,scale=25,init=0",
+                           "The Haar transform has one level, as in PEFT (wavelet db1), whose n and scale these are; "
+                           "the sides of PEFT's other wavelet families are left out, and its adapters of those, of "
+                           "use_idwt = false and of proportional_parameters are not read."}),
     .hooks = {.weight = weight},
-    .peft = &peft,
+    .peft = PB_PEFT("FOURIERFT", PB_PEFT_TENSORS({"c", "fourierft_spectrum", "cols"}), keys,
+                    .loaded = PB_PEFT_TENSORS({"basis", "fourier"}), .fixed = PB_PEFT_NO_BIAS,
+                    .other = PB_PEFT("WAVEFT", PB_PEFT_TENSORS({"c", "waveft_spectrum", "cols"}), keys,
+                                     .loaded = PB_PEFT_TENSORS({"basis", "haar"}),
+                                     .fixed = PB_PEFT_NO_BIAS ", \"wavelet_family\": \"db1\"")),
 };

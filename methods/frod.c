@@ -7,13 +7,10 @@ PB_SETTINGS(REAL(rate, "0.01", 1e-9, 1, "the places of S / its elements"),
             REAL(ridge, "0.001", 0, 1e6, "alpha, added to the Gram matrices that V is made of"),
             TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
-enum { NAME = 32 };
-
 /* The name of what all layers share of a role: "V.attn.q". */
-static const char *named(char name[NAME], const char *what, const pb_site *site)
+static const char *named(pb_build *b, const char *what, const pb_site *site)
 {
-    snprintf(name, NAME, "%s.%s", what, site->role);
-    return name;
+    return pb_name(b, "%s.%s", what, site->role);
 }
 
 static int places_at(const conf *c, const pb_site *site)
@@ -24,13 +21,12 @@ static int places_at(const conf *c, const pb_site *site)
 
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
-    char name[NAME];
     const conf *c = pb_conf(b);
     pb_graph *g = b->graph;
     int in = site->in, k = places_at(c, site);
-    pb_node *V = pb_fixed(b, NULL, named(name, "V", site), in, in, pb_init_constant(0));       /* V^T */
-    pb_node *back = pb_fixed(b, NULL, named(name, "back", site), in, in, pb_init_constant(0)); /* V^-T */
-    const int *places = pb_indices(b, NULL, named(name, "places", site), k, in * in);
+    pb_node *V = pb_fixed(b, NULL, named(b, "V", site), in, in, pb_init_constant(0));       /* V^T */
+    pb_node *back = pb_fixed(b, NULL, named(b, "back", site), in, in, pb_init_constant(0)); /* V^-T */
+    const int *places = pb_indices(b, NULL, named(b, "places", site), k, in * in);
     pb_node *l = pb_vector(b, site, "l", in, pb_init_constant(0)), *s = pb_vector(b, site, "s", k, pb_init_constant(0));
     pb_node *start = pb_fixed(b, site, "start", 1, in, pb_init_constant(0)); /* l0, and 1 / l0 or 0 */
     pb_node *inverse = pb_fixed(b, site, "inverse", 1, in, pb_init_constant(0));
@@ -50,9 +46,7 @@ typedef struct stack {
 
 static stack stack_of(pb_build *b, const pb_site *first)
 {
-    stack k = {.in = first->in, .out = first->out};
-    for (const pb_site *s = first; s; s = pb_next_target(b, s))
-        k.layers += !strcmp(s->role, first->role);
+    stack k = {.in = first->in, .out = first->out, .layers = pb_count_targets(b, first->role)};
     k.w = pb_alloc((size_t)k.layers * (size_t)k.out * (size_t)k.in * sizeof *k.w);
     pb_real *w = k.w;
     for (const pb_site *s = first; s; s = pb_next_target(b, s))
@@ -126,8 +120,8 @@ static int decompose(const stack *k, double ridge, pb_real *V)
 /* Random places off the diagonal, in ascending order. */
 static void choose_places(pb_build *b, const pb_site *site)
 {
-    char name[NAME];
-    pb_param *places = pb_tensor(b, NULL, named(name, "places", site));
+    const char *name = named(b, "places", site);
+    pb_param *places = pb_tensor(b, NULL, name);
     int in = site->in;
     pb_random_places(in * (in - 1), places->cols, pb_seed(b, NULL, name), places->index);
     for (int i = 0; in > 1 && i < places->cols; i++) {
@@ -166,12 +160,11 @@ static void start(pb_build *b, const pb_training_stats *stats)
 {
     (void)stats;
     const conf *c = pb_conf(b);
-    for (const pb_site *site = pb_next_target(b, NULL); site; site = pb_next_target(b, site)) {
-        char name[NAME];
-        pb_real *back = pb_tensor(b, NULL, named(name, "back", site))->x;
+    PB_EACH_TARGET(b, site) {
+        pb_real *back = pb_tensor(b, NULL, named(b, "back", site))->x;
         if (is_first(b, site)) {
             stack layers = stack_of(b, site);
-            pb_param *V = pb_tensor(b, NULL, named(name, "V", site));
+            pb_param *V = pb_tensor(b, NULL, named(b, "V", site));
             int bad = decompose(&layers, c->ridge, V->x) || invert(V->x, site->in, back);
             free(layers.w);
             if (bad)
@@ -191,12 +184,11 @@ const pb_method pb_method_frod = {
     .equation = "W = U diag(l0) V^T; y = U (diag(l) + S) V^T x, V is that of all layers, S is sparse",
     .notes =
         "V is made as in PEFT, which computes in 32 bits; the order of its columns is open, and the places of S are "
-        "drawn "
-        "by this program's generator. PEFT keeps a dense U for each projection; here W V^-T takes its place, so that V "
-        "and its inverse are kept for each role, and the first outputs are those of the base to the bit. Both have "
-        "in * in elements, as many as a square W, and are in the artifact: a method of few trained numbers and of no "
-        "small memory. Where V is nearly singular its inverse enlarges rounding. Adapters of PEFT are not read. That "
-        "training converges as fast as full fine-tuning is a claim about larger models.",
+        "drawn by this program's generator. PEFT keeps a dense U for each projection; here W V^-T takes its place, so "
+        "that V and its inverse are kept for each role, and the first outputs are those of the base to the bit. Both "
+        "have in * in elements, as many as a square W, and are in the artifact: a method of few trained numbers and of "
+        "no small memory. Where V is nearly singular its inverse enlarges rounding. Adapters of PEFT are not read. "
+        "That training converges as fast as full fine-tuning is a claim about larger models.",
     .count = "in+max(1, min(floor(rate*in*in), in*in-in))",
     .deviation = "s: 0",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},

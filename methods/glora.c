@@ -9,11 +9,9 @@ PB_SETTINGS(INT(rank, "8", 1, 4096, "r, the rank of A, B and C"),
 static pb_node *low(pb_build *b, const pb_site *site, const char *name, int rows, int cols)
 {
     const conf *c = pb_conf(b);
-    char down[8], up[8];
-    snprintf(down, sizeof down, "%sd", name);
-    snprintf(up, sizeof up, "%su", name);
-    pb_node *Xd = pb_added(b, site, down, rows, c->rank, pb_init_constant(0));
-    return pb_op_product(b->graph, Xd, false, pb_added(b, site, up, c->rank, cols, pb_init_kaiming(cols)), false);
+    pb_node *Xd = pb_added(b, site, pb_name(b, "%sd", name), rows, c->rank, pb_init_constant(0));
+    pb_node *Xu = pb_added(b, site, pb_name(b, "%su", name), c->rank, cols, pb_init_kaiming(cols));
+    return pb_op_product(b->graph, Xd, false, Xu, false);
 }
 
 static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
@@ -42,41 +40,28 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return site->b ? pb_op_shift(b->graph, y, bias(b, site)) : y;
 }
 
-static const pb_peft peft = {
-    .type = "GLORA",
-    .tensors = (const pb_peft_tensor[]){{.ours = "Ad", .theirs = "glora_A.Xd"},
-                                        {.ours = "Au", .theirs = "glora_A.Xu"},
-                                        {.ours = "Bd", .theirs = "glora_B.Xd"},
-                                        {.ours = "Bu", .theirs = "glora_B.Xu"},
-                                        {.ours = "Cd", .theirs = "glora_C.Xd", .when = "biased"},
-                                        {.ours = "Cu", .theirs = "glora_C.Xu", .when = "biased"},
-                                        {.ours = "D", .theirs = "glora_D.X", .shape = "cols", .when = "biased"},
-                                        {.ours = "E", .theirs = "glora_E.X", .shape = "cols", .when = "biased"},
-                                        {0}},
-    .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"},
-                                  {.key = "config_A_B", .words = "\"lora\""},
-                                  {.key = "config_C", .words = "\"lora\""},
-                                  {.key = "config_D_E", .words = "\"constant\""},
-                                  {0}},
-    .fixed = "\"bias\": \"none\"",
-    .idle = "glora_C.zeros glora_D.zeros glora_E.zeros", /* of a projection without a bias */
-};
-
 const pb_method pb_method_glora = {
     .name = "glora",
     .title = "GLoRA: generalized LoRA of weights and biases",
     .paper = "Chavan et al. 2023, GLoRA, arXiv:2306.07967",
     .help = "Scales and shifts weights and biases by trained matrices of low rank and numbers.",
     .equation = "y = (W + W * A + B) x + b + b D + E + W C, * elementwise",
-    .notes =
-        "The paper chooses for each layer by evolutionary search what A to E are: low-rank matrices, vectors, numbers "
-        "or nothing. Here every layer has PEFT's default, low rank for A, B and C and one number for D and E, so the "
-        "gains that the paper ascribes to the search are not to be expected. The changed weight is formed, one at a "
-        "time.",
+    .notes = "The paper chooses for each layer by evolutionary search what A to E are: low-rank matrices, vectors, "
+             "numbers or nothing. Here every layer has PEFT's default, low rank for A, B and C and one number for D "
+             "and E, so the gains that the paper ascribes to the search are not to be expected. The changed weight is "
+             "formed, one at a time.",
     .count = "2*rank*(in+out) + biased*(rank*(in+1) + 2)",
     .deviation = "Au: 1/sqrt(3*in); Bu: 1/sqrt(3*in); Cu: 1/sqrt(3); ?d: 0; D: 0; E: 0",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "rank"},
     .hooks = {.weight = weight, .linear = linear},
-    .peft = &peft,
+    /* The zeros are those of a projection without a bias. */
+    .peft = PB_PEFT(
+        "GLORA",
+        PB_PEFT_TENSORS({"Ad", "glora_A.Xd"}, {"Au", "glora_A.Xu"}, {"Bd", "glora_B.Xd"}, {"Bu", "glora_B.Xu"},
+                        {"Cd", "glora_C.Xd", .when = "biased"}, {"Cu", "glora_C.Xu", .when = "biased"},
+                        {"D", "glora_D.X", "cols", .when = "biased"}, {"E", "glora_E.X", "cols", .when = "biased"}),
+        PB_PEFT_KEYS({"r", "rank"}, {"config_A_B", .words = "\"lora\""}, {"config_C", .words = "\"lora\""},
+                     {"config_D_E", .words = "\"constant\""}),
+        .fixed = PB_PEFT_NO_BIAS, .idle = "glora_C.zeros glora_D.zeros glora_E.zeros"),
 };

@@ -41,26 +41,6 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return pb_op_add(b->graph, pb_inner_linear(b, site, x), pb_op_times(b->graph, y, c->alpha / r));
 }
 
-static const pb_peft_tensor tensors[] = {{.ours = "A", .theirs = "gralora_A", .shape = "parts, in/parts, rank"},
-                                         {.ours = "B", .theirs = "gralora_B", .shape = "parts, rank, out/parts"},
-                                         {0}};
-static const pb_peft_key keys[] = {{.key = "r", .option = "rank"},
-                                   {.key = "alpha", .option = "alpha"},
-                                   {.key = "gralora_dropout", .option = "dropout"},
-                                   {.key = "gralora_k", .option = "parts"},
-                                   {0}};
-static const pb_peft_tensor loaded[] = {{"exchange", "yes"}, {0}}; /* PEFT has no MELoRA */
-static const pb_peft peft = {
-    .type = "GRALORA", .tensors = tensors, .keys = keys, .loaded = loaded, .fixed = "\"bias\": \"none\""};
-
-static const pb_preset presets[] = {
-    {"melora", "MELoRA: mini LoRAs along the diagonal", "Ren et al. 2024, MELoRA, arXiv:2402.17263",
-     "rank=8,alpha=16,parts=2,exchange=no",
-     "n mini LoRAs of rank r (parts and rank) have r (in+out) numbers and the rank n r. The paper chooses n and r by "
-     "task; these are those of the authors' script for GLUE, while theirs for LLaMA has n = 8 and r = 1."},
-    {0},
-};
-
 const pb_method pb_method_gralora = {
     .name = "gralora",
     .title = "GraLoRA: granular low-rank adaptation",
@@ -73,7 +53,17 @@ const pb_method pb_method_gralora = {
     .deviation = "A: sqrt(parts/(3*in)); B: 0",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "rank"},
-    .presets = presets,
+    .presets = PB_PRESETS(
+        {"melora", "MELoRA: mini LoRAs along the diagonal", "Ren et al. 2024, MELoRA, arXiv:2402.17263",
+         "rank=8,alpha=16,parts=2,exchange=no",
+         "n mini LoRAs of rank r (parts and rank) have r (in+out) numbers and the rank n r. The paper chooses n and r "
+         "by task; these are those of the authors' script for GLUE, while theirs for LLaMA has n = 8 and r = 1."}),
     .hooks = {.linear = linear},
-    .peft = &peft,
+    /* PEFT has no MELoRA. */
+    .peft = PB_PEFT(
+        "GRALORA",
+        .tensors =
+            PB_PEFT_TENSORS({"A", "gralora_A", "parts, in/parts, rank"}, {"B", "gralora_B", "parts, rank, out/parts"}),
+        .keys = PB_PEFT_KEYS({"r", "rank"}, {"alpha", "alpha"}, {"gralora_dropout", "dropout"}, {"gralora_k", "parts"}),
+        .loaded = PB_PEFT_TENSORS({"exchange", "yes"}), .fixed = PB_PEFT_NO_BIAS),
 };

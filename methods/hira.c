@@ -10,17 +10,9 @@ static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
     const conf *c = pb_conf(b);
     pb_graph *g = b->graph;
     int rank = (int)pb_at_site(c->rank_pattern, site, c->rank);
-    pb_node *A = pb_added(b, site, "A", rank, site->in, pb_init_kaiming(site->in));
-    pb_node *B = pb_added(b, site, "B", site->out, rank, pb_init_constant(0));
+    pb_node *A = pb_low_rank_down(b, site, rank), *B = pb_low_rank_up(b, site, rank);
     return pb_op_add(g, pb_op_multiply(g, pb_op_product(g, B, false, A, false), w), w);
 }
-
-static const pb_peft peft = {
-    .type = "HIRA",
-    .tensors = (const pb_peft_tensor[]){{.ours = "A", .theirs = "hira_A"}, {.ours = "B", .theirs = "hira_B"}, {0}},
-    .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"}, {0}},
-    .loaded = (const pb_peft_tensor[]){{.ours = "rank_pattern", .theirs = ""}, {0}}, /* PEFT 0.21 ignores its own */
-};
 
 const pb_method pb_method_hira = {
     .name = "hira",
@@ -28,15 +20,15 @@ const pb_method pb_method_hira = {
     .paper = "Huang et al. 2025, HiRA, ICLR 2025, openreview TwJrTz9cRS",
     .help = "Multiplies each weight by one plus an element of a trained low-rank matrix.",
     .equation = "W' = W + W * (B A), elementwise; y = W' x",
-    .notes =
-        "The change has the rank of W times that of B A at most. The changed weight is formed, one at a time, so that "
-        "a token costs the FLOPs of the projection and the gradient of B A those of a full weight. PEFT's dropout of "
-        "the change's input has no counterpart here: a weight has no input. PEFT 0.21 ignores its own rank_pattern, "
-        "and all modules have the rank r; an adapter with other ranks is not written.",
+    .notes = "The change has the rank of W times that of B A at most. The changed weight is formed, one at a time, so "
+             "that a token costs the FLOPs of the projection and the gradient of B A those of a full weight. PEFT's "
+             "dropout of the change's input has no counterpart here: a weight has no input. PEFT 0.21 ignores its own "
+             "rank_pattern, and all modules have the rank r; an adapter with other ranks is not written.",
     .count = "rank*(in+out)",
     .deviation = "A: 1/sqrt(3*in); B: 0",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "rank"},
     .hooks = {.weight = weight},
-    .peft = &peft,
+    .peft = PB_PEFT("HIRA", PB_PEFT_TENSORS({"A", "hira_A"}, {"B", "hira_B"}), PB_PEFT_KEYS({"r", "rank"}),
+                    .loaded = PB_PEFT_TENSORS({"rank_pattern", ""})),
 };

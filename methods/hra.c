@@ -8,18 +8,13 @@ PB_SETTINGS(INT(rank, "8", 2, 4096, "r, the number of reflections; even"),
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
-    if (c->rank % 2) {
-        pb_error("hra: rank: want an even number, since reflections start in pairs that cancel, got %d", c->rank);
-        return NULL;
-    }
+    if (c->rank % 2)
+        return pb_refuse("hra: rank: want an even number, since reflections start in pairs that cancel, got %d",
+                         c->rank);
     pb_init pairs = pb_init_pairs(pb_init_uniform(sqrt(2.0 / c->rank)));
     pb_node *u = pb_added(b, site, "u", c->rank, site->in, pairs);
     return pb_inner_linear(b, site, pb_op_householder(b->graph, x, u));
 }
-
-static const pb_peft_tensor tensors[] = {{.ours = "u", .theirs = "hra_u", .axes = "10"}, {0}};
-static const pb_peft_key keys[] = {{.key = "r", .option = "rank"}, {0}};
-static const pb_peft peft = {.type = "HRA", .tensors = tensors, .keys = keys, .fixed = "\"bias\": \"none\""};
 
 const pb_method pb_method_hra = {
     .name = "hra",
@@ -36,5 +31,6 @@ const pb_method pb_method_hra = {
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "rank"},
     .hooks = {.linear = linear},
-    .peft = &peft,
+    .peft = PB_PEFT("HRA", PB_PEFT_TENSORS({"u", "hra_u", .axes = "10"}), PB_PEFT_KEYS({"r", "rank"}),
+                    .fixed = PB_PEFT_NO_BIAS),
 };

@@ -13,11 +13,6 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return input ? y : pb_op_scale(b->graph, y, l);
 }
 
-/* [1,in] of an input, [out,1] of an output. */
-static const pb_peft_tensor tensors[] = {
-    {.ours = "l", .theirs = "ia3_l", .shape = "max(inputs, (1-inputs)*cols), max(1-inputs, inputs*cols)"}, {0}};
-static const pb_peft peft = {.type = "IA3", .tensors = tensors, .input_option = "inputs"};
-
 const pb_method pb_method_ia3 = {
     .name = "ia3",
     .title = "(IA)3: learned rescaling of inner activations",
@@ -31,5 +26,7 @@ const pb_method pb_method_ia3 = {
     .traits = {PB_ADDITIVE, .identity = true, .merges = true},
     .settings = {options, sizeof(conf)},
     .hooks = {.linear = linear},
-    .peft = &peft,
+    /* [1,in] of an input, [out,1] of an output. */
+    .peft = PB_PEFT("IA3", PB_PEFT_TENSORS({"l", "ia3_l", "max(inputs, (1-inputs)*cols), max(1-inputs, inputs*cols)"}),
+                    .input_option = "inputs"),
 };

@@ -36,7 +36,7 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 static void start(pb_build *b, const pb_training_stats *stats)
 {
     (void)stats;
-    for (const pb_site *site = pb_next_target(b, NULL); site; site = pb_next_target(b, site)) {
+    PB_EACH_TARGET(b, site) {
         pb_param *left = pb_tensor(b, site, "left"), *right = pb_tensor(b, site, "right");
         pb_singular w;
         if (!pb_singular_of_weight(&w, site)) {
@@ -52,15 +52,14 @@ const pb_method pb_method_kasa = {
     .title = "KaSA: singular values adapt, the smallest of the weight are removed",
     .paper = "Wang et al. 2024, KaSA: knowledge-aware singular-value adaptation, arXiv:2412.06071",
     .help = "Removes the smallest singular values of each weight and trains an update in the shape of a decomposition.",
-    .equation =
-        "y = (W - U_d S_d V_d^T) x + alpha/rank * B (sigma * A x); loss + beta |sigma|^2 + gamma (|B^T B - I| + |A A^T "
-        "- I|)",
+    .equation = "y = (W - U_d S_d V_d^T) x + alpha/rank * B (sigma * A x); loss + beta |sigma|^2 + gamma (|B^T B - I| "
+                "+ |A A^T - I|)",
     .notes = "U_d S_d V_d^T are the rank smallest singular values of W = U S V^T with their vectors, so the first "
              "outputs are not those of the base. The penalties are summed over the projections, as in PEFT, which "
-             "leaves it to its user to add them to the loss; the authors' code takes their mean over the "
-             "projections, with A^T A and B B^T in the place of A A^T and B^T B. beta and gamma are the defaults of "
-             "PEFT and of the authors' example; their runs choose both by task, up to 1. W stays as it is, where "
-             "PEFT replaces it; from one start, 20 steps equal those of PEFT.",
+             "leaves it to its user to add them to the loss; the authors' code takes their mean over the projections, "
+             "with A^T A and B B^T in the place of A A^T and B^T B. beta and gamma are the defaults of PEFT and of the "
+             "authors' example; their runs choose both by task, up to 1. W stays as it is, where PEFT replaces it; "
+             "from one start, 20 steps equal those of PEFT.",
     .count = "rank*(in+out+1)",
     .deviation = "A: 1/sqrt(3*in); B: 0; sigma: 1",
     .traits = {PB_REPARAMETRIZATION, .merges = true},

@@ -14,8 +14,7 @@ static bool trains(const void *settings, const pb_param *p, int layers)
 const pb_method pb_method_last_k = {
     .name = "last-k",
     .title = "The last k layers",
-    .paper = "Lee et al. 2019, What would Elsa do? Freezing layers during transformer fine-tuning, "
-             "arXiv:1911.03090",
+    .paper = "Lee et al. 2019, What would Elsa do? Freezing layers during transformer fine-tuning, arXiv:1911.03090",
     .help = "Trains the last k layers, the pooler and the head.",
     .equation = "W of the last k layers trains",
     .notes = "The paper finds that training a fourth of the layers reaches 90 % of the quality of full fine-tuning; "

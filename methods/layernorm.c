@@ -8,13 +8,6 @@ static bool trains(const void *conf, const pb_param *p, int layers)
     return p->kind == PB_NORM_GAIN || p->kind == PB_NORM_BIAS || p->kind == PB_HEAD;
 }
 
-static const pb_peft peft = {
-    .type = "LN_TUNING",
-    .layout = PB_PEFT_NORMS,
-    .tensors = (const pb_peft_tensor[]){{.ours = "", .theirs = "ln_tuning_layers"}, {0}},
-    .keys = (const pb_peft_key[]){{0}},
-};
-
 const pb_method pb_method_layernorm = {
     .name = "layernorm",
     .title = "LayerNorm tuning",
@@ -25,5 +18,6 @@ const pb_method pb_method_layernorm = {
              "which does the same in multimodal models. A norm without a bias (LLaMA) has its gain only.",
     .traits = {PB_SELECTIVE, .identity = true},
     .hooks = {.select = trains},
-    .peft = &peft,
+    .peft = PB_PEFT("LN_TUNING", .layout = PB_PEFT_NORMS, .tensors = PB_PEFT_TENSORS({"", "ln_tuning_layers"}),
+                    .keys = (const pb_peft_key[]){{0}}),
 };

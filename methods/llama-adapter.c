@@ -35,36 +35,26 @@ static pb_node *attention(pb_build *b, const pb_site *site, pb_node *q, pb_node 
     return pb_op_add(b->graph, gated(b, site, pb_op_cross_attention(b->graph, q, keys, values, b->style.heads)), y);
 }
 
-static const pb_peft peft = {
-    .type = "ADAPTION_PROMPT",
-    .layout = PB_PEFT_ATTENTIONS,
-    .families = "llama mistral",
-    .tensors = (const pb_peft_tensor[]){{.ours = "prompt", .theirs = "adaption_prompt", .shape = "1, rows, cols"},
-                                        {.ours = "gate", .theirs = "adaption_gate", .shape = "cols"},
-                                        {0}},
-    .keys = (const pb_peft_key[]){{.key = "adapter_len", .option = "length"},
-                                  {.key = "adapter_layers", .option = "top", .formula = "min(top, layers)"},
-                                  {0}},
-    .loaded = (const pb_peft_tensor[]){{.ours = "gate", .theirs = "one"}, {0}},
-};
-
 const pb_method pb_method_llama_adapter = {
     .name = "llama-adapter",
     .title = "LLaMA-Adapter: adaption tokens behind zero-initialized gates",
     .paper = "Zhang et al. 2023, LLaMA-Adapter, arXiv:2303.16199",
     .help = "Lets the upper layers attend to trained tokens through gates that start at zero.",
     .equation = "softmax(q K^T) V + g softmax(q (W_k P)^T) W_v P with g = tanh(gate), 0 at the start",
-    .notes =
-        "As in the authors' code, each head has a gate with a tanh, the tokens' keys have no position while the "
-        "queries do, and the start of the tokens is N(0,1). PEFT has one gate a layer without tanh (gate = one); in a "
-        "GPT-2 it adds the tokens behind the output projection, and its adapters of those are not read. The "
-        "keys are not normalized in a network that normalizes each head of its keys. The paper's default is 30 of "
-        "LLaMA-7B's 32 layers; smaller networks then have tokens in all layers. That the gates keep the knowledge "
-        "of a large instruction-tuned model cannot be seen in a small one.",
+    .notes = "As in the authors' code, each head has a gate with a tanh, the tokens' keys have no position while the "
+             "queries do, and the start of the tokens is N(0,1). PEFT has one gate a layer without tanh (gate = one); "
+             "in a GPT-2 it adds the tokens behind the output projection, and its adapters of those are not read. The "
+             "keys are not normalized in a network that normalizes each head of its keys. The paper's default is 30 of "
+             "LLaMA-7B's 32 layers; smaller networks then have tokens in all layers. That the gates keep the knowledge "
+             "of a large instruction-tuned model cannot be seen in a small one.",
     .count = "model: min(top,layers)*(length*width + (gate==0)*heads + (gate==1))",
     .deviation = "prompt: init; gate: 0",
     .traits = {PB_ADDITIVE, .identity = true},
     .settings = {options, sizeof(conf), "length"},
     .hooks = {.attention = attention},
-    .peft = &peft,
+    .peft = PB_PEFT(
+        "ADAPTION_PROMPT", .layout = PB_PEFT_ATTENTIONS, .families = "llama mistral",
+        .tensors = PB_PEFT_TENSORS({"prompt", "adaption_prompt", "1, rows, cols"}, {"gate", "adaption_gate", "cols"}),
+        .keys = PB_PEFT_KEYS({"adapter_len", "length"}, {"adapter_layers", "top", .formula = "min(top, layers)"}),
+        .loaded = PB_PEFT_TENSORS({"gate", "one"})),
 };

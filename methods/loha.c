@@ -17,33 +17,23 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return pb_low_rank_add(b, site, x, A, B, u.scale);
 }
 
-static const pb_peft peft = {
-    .type = "LOHA",
-    .tensors = (const pb_peft_tensor[]){{.ours = "A1", .theirs = "hada_w1_b"},
-                                        {.ours = "B1", .theirs = "hada_w1_a"},
-                                        {.ours = "A2", .theirs = "hada_w2_b"},
-                                        {.ours = "B2", .theirs = "hada_w2_a"},
-                                        {0}},
-    .keys = (const pb_peft_key[]){{"r", "rank", "rank_pattern", "rank_pattern", .rows = true},
-                                  {"alpha", "alpha", "alpha_pattern", .pattern_option = "alpha_pattern"},
-                                  {0}},
-};
-
 const pb_method pb_method_loha = {
     .name = "loha",
     .title = "LoHa: the elementwise product of two low-rank matrices",
     .paper = "Hyeon-Woo et al. 2021, FedPara, arXiv:2108.06098",
     .help = "Adds the Hadamard product of two products of thin matrices to chosen projections.",
     .equation = "y = W x + alpha/rank * ((B1 A1) * (B2 A2)) x, * elementwise",
-    .notes =
-        "FedPara trains from scratch; as an update of a pretrained weight the method comes from LyCORIS and PEFT, "
-        "whose start this is: A2 is zero and the other factors are uniform with bound 1/sqrt(columns). The update has "
-        "rank r^2 and is applied as such, for 2 r^2 (in + out) FLOPs a token and without a matrix of the weight's "
-        "size; PEFT forms that matrix. PEFT's rank_dropout and module_dropout do not exist here.",
+    .notes = "FedPara trains from scratch; as an update of a pretrained weight the method comes from LyCORIS and PEFT, "
+             "whose start this is: A2 is zero and the other factors are uniform with bound 1/sqrt(columns). The update "
+             "has rank r^2 and is applied as such, for 2 r^2 (in + out) FLOPs a token and without a matrix of the "
+             "weight's size; PEFT forms that matrix. PEFT's rank_dropout and module_dropout do not exist here.",
     .count = "2*rank*(in+out)",
     .deviation = "A1: 1/sqrt(3*in); B1: 1/sqrt(3*rank); A2: 0; B2: 1/sqrt(3*rank)",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "rank"},
     .hooks = {.linear = linear},
-    .peft = &peft,
+    .peft = PB_PEFT("LOHA",
+                    PB_PEFT_TENSORS({"A1", "hada_w1_b"}, {"B1", "hada_w1_a"}, {"A2", "hada_w2_b"}, {"B2", "hada_w2_a"}),
+                    PB_PEFT_KEYS({"r", "rank", "rank_pattern", "rank_pattern", .rows = true},
+                                 {"alpha", "alpha", "alpha_pattern", "alpha_pattern"})),
 };

@@ -49,45 +49,30 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 #define LOW1 "both*(2*rank < max(factor(out, factor), factor(in, factor)))"
 #define LOW2 "2*rank < max(out/factor(out, factor), in/factor(in, factor))"
 
-static const pb_peft peft = {
-    .type = "LOKR",
-    .tensors = (const pb_peft_tensor[]){{.ours = "W1", .theirs = "lokr_w1", .when = "1 - " LOW1},
-                                        {.ours = "W1a", .theirs = "lokr_w1_a", .when = LOW1},
-                                        {.ours = "W1b", .theirs = "lokr_w1_b", .when = LOW1},
-                                        {.ours = "W2", .theirs = "lokr_w2", .when = "1 - (" LOW2 ")"},
-                                        {.ours = "W2a", .theirs = "lokr_w2_a", .when = LOW2},
-                                        {.ours = "W2b", .theirs = "lokr_w2_b", .when = LOW2},
-                                        {0}},
-    .keys = (const pb_peft_key[]){{"r", "rank", "rank_pattern", .pattern_option = "rank_pattern"},
-                                  {"alpha", "alpha", "alpha_pattern", .pattern_option = "alpha_pattern"},
-                                  {.key = "decompose_factor", .option = "factor"},
-                                  {.key = "decompose_both", .option = "both"},
-                                  {0}},
-    .loaded = (const pb_peft_tensor[]){{.ours = "full", .theirs = "no"}, {0}},
-};
-
-static const pb_preset presets[] = {
-    {"krona", "KronA: a Kronecker product of two full matrices", "Edalati et al. 2022, KronA, arXiv:2212.10650",
-     "full=yes", "KronA's scale is a setting of its own; here it is alpha / rank, 1 by default."},
-    {0},
-};
-
 const pb_method pb_method_lokr = {
     .name = "lokr",
     .title = "LoKr: a Kronecker product of two small matrices",
     .paper = "Yeh et al. 2023, LyCORIS, arXiv:2309.14859",
     .help = "Adds the Kronecker product of two small matrices, the second one of low rank, to chosen projections.",
     .equation = "y = W x + alpha/rank * (W1 kron W2) x; x as a matrix X [a2,b2]: W1 X W2^T",
-    .notes =
-        "The sides are divided as in PEFT, as near to the square root as their divisors allow, and so are the choice "
-        "of low rank and the start, in which W1 (or W1a) is zero. The product is applied by its factors; PEFT forms "
-        "the matrix. PEFT's rank_dropout and module_dropout do not exist here.",
-    .count = "a1 = factor(out, factor); a2 = factor(in, factor); b1 = out/a1; b2 = in/a2; "
-             "one = both*(1-full)*(2*rank < max(a1, a2)); two = (1-full)*(2*rank < max(b1, b2)); "
-             "(1-one)*a1*a2 + one*rank*(a1+a2) + (1-two)*b1*b2 + two*rank*(b1+b2)",
+    .notes = "The sides are divided as in PEFT, as near to the square root as their divisors allow, and so are the "
+             "choice of low rank and the start, in which W1 (or W1a) is zero. The product is applied by its factors; "
+             "PEFT forms the matrix. PEFT's rank_dropout and module_dropout do not exist here.",
+    .count = "a1 = factor(out, factor); a2 = factor(in, factor); b1 = out/a1; b2 = in/a2; one = both*(1-full)*(2*rank "
+             "< max(a1, a2)); two = (1-full)*(2*rank < max(b1, b2)); (1-one)*a1*a2 + one*rank*(a1+a2) + (1-two)*b1*b2 "
+             "+ two*rank*(b1+b2)",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "rank"},
-    .presets = presets,
+    .presets = PB_PRESETS({"krona", "KronA: a Kronecker product of two full matrices",
+                           "Edalati et al. 2022, KronA, arXiv:2212.10650", "full=yes",
+                           "KronA's scale is a setting of its own; here it is alpha / rank, 1 by default."}),
     .hooks = {.linear = linear},
-    .peft = &peft,
+    .peft = PB_PEFT("LOKR",
+                    PB_PEFT_TENSORS({"W1", "lokr_w1", .when = "1 - " LOW1}, {"W1a", "lokr_w1_a", .when = LOW1},
+                                    {"W1b", "lokr_w1_b", .when = LOW1}, {"W2", "lokr_w2", .when = "1 - (" LOW2 ")"},
+                                    {"W2a", "lokr_w2_a", .when = LOW2}, {"W2b", "lokr_w2_b", .when = LOW2}),
+                    PB_PEFT_KEYS({"r", "rank", "rank_pattern", "rank_pattern"},
+                                 {"alpha", "alpha", "alpha_pattern", "alpha_pattern"}, {"decompose_factor", "factor"},
+                                 {"decompose_both", "both"}),
+                    .loaded = PB_PEFT_TENSORS({"full", "no"})),
 };

@@ -1,11 +1,7 @@
-/* lora-ga: h = W x + s (B A x - B0 A0 x), s = alpha / r.  A [r,in] and B [out,r] train; they start as A0 and B0, which
- * stay, so that the first outputs are those of the base model.
- *
- * The start makes the first step of B A that of full fine-tuning, as nearly as rank 2r allows: with the singular value
- * decomposition U S V^T of the gradient g = dL/dW at the pretrained weights,
- *     A0 = c V^T[1..r],  B0 = c U[r+1..2r],
- * because B0 B0^T g + g A0^T A0, the direction of the step, is then c^2 times the best approximation of g of rank 2r.
- * c = out^(1/4) / gamma^(1/2), as in the authors' code, keeps the scale of the outputs the same at all widths. */
+/* lora-ga: h = W x + s (B A x - B0 A0 x), s = alpha / r.  A [r,in] and B [out,r] train from A0 = c V^T[1..r] and B0 =
+ * c U[r+1..2r], which stay, of g = dL/dW = U S V^T at the pretrained weights: the direction of the first step, B0 B0^T
+ * g + g A0^T A0, is then c^2 times the best approximation of g of rank 2r.  c = out^(1/4) / gamma^(1/2), as in the
+ * authors' code, keeps the scale of the outputs the same at all widths. */
 #include "peftbench.h"
 
 PB_SETTINGS(LOW_RANK("attn.q attn.v attn.qkv"),
@@ -21,7 +17,7 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 static void start(pb_build *b, const pb_training_stats *stats)
 {
     const conf *c = pb_conf(b);
-    for (const pb_site *site = pb_next_target(b, NULL); site; site = pb_next_target(b, site)) {
+    PB_EACH_TARGET(b, site) {
         pb_singular g;
         pb_param *A = pb_tensor(b, site, "A");
         double scale = pow(site->out, 0.25) / sqrt(c->gamma);
@@ -34,22 +30,18 @@ static void start(pb_build *b, const pb_training_stats *stats)
     }
 }
 
-/* PEFT has no adapter of this method: it subtracts s B0 A0 from the base's weights, which its files do not hold, or
- * converts A and B to a LoRA of rank 2r with the matrices [A; A0] and [B, -B0].  Its A0 and B0 have the same
- * directions, but other lengths: c is in B0 only, whose columns are multiplied by their singular values too. */
 const pb_method pb_method_lora_ga = {
     .name = "lora-ga",
     .title = "LoRA-GA: LoRA that starts from the gradient of the weights",
     .paper = "Wang et al. 2024, LoRA-GA, arXiv:2407.05000",
-    .help =
-        "Starts A and B from singular vectors of the gradient of W, so that the first step is that of full training.",
+    .help = "Starts A and B from singular vectors of the gradient of W, so the first step is that of full training.",
     .equation = "y = W x + alpha/rank * (B A x - B0 A0 x)",
-    .notes = "With the singular value decomposition g = U S V^T of the gradient over the samples, A0 = c V^T[1..r] "
-             "and B0 = c U[r+1..2r]: with plain gradient descent, the first step of B A is then the best "
-             "approximation of rank 2r of the first step of full fine-tuning. The paper subtracts B0 A0 from the "
-             "weights; here the base stays as it is and may be stored in fewer bits, and the artifact holds A0 and "
-             "B0. PEFT's A0 and B0 have the same directions and other lengths; from the same start, 20 steps equal "
-             "those of PEFT. The workspace of the decomposition is not a part of memory.prepare.",
+    .notes = "With the singular value decomposition g = U S V^T of the gradient over the samples, A0 = c V^T[1..r] and "
+             "B0 = c U[r+1..2r]: with plain gradient descent, the first step of B A is then the best approximation of "
+             "rank 2r of the first step of full fine-tuning. The paper subtracts B0 A0 from the weights; here the base "
+             "stays as it is and may be stored in fewer bits, and the artifact holds A0 and B0. PEFT's A0 and B0 have "
+             "the same directions and other lengths: c is in B0 only, times the singular values. From the same start, "
+             "20 steps equal those of PEFT. The workspace of the decomposition is not a part of memory.prepare.",
     .count = "rank*(in+out)",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "rank"},

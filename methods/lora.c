@@ -117,57 +117,42 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return c->dora ? rescale(b, site, y, B, A, u.scale) : y;
 }
 
-static const pb_peft_tensor tensors[] = {
-    PB_LOW_RANK_PEFT_TENSORS,
-    {"m", "lora_magnitude_vector", "cols", .embedding = "lora_magnitude_vector", .when = "dora"},
-    {0}};
-static const pb_peft_key keys[] = {
-    PB_LOW_RANK_PEFT_KEYS, {.key = "use_rslora", .option = "rslora"}, {.key = "use_dora", .option = "dora"}, {0}};
-static const pb_peft peft = {
-    .type = "LORA",
-    .tensors = tensors,
-    .keys = keys,
-    .fixed = "\"bias\": \"none\", \"init_lora_weights\": true",
-    .bias = "lora_B.bias",
-    .bias_key = "lora_bias",
-    .init_key = "init_lora_weights",
-};
-
-static const pb_preset presets[] = {
-    {"rslora", "rsLoRA: scaled by alpha / sqrt(r)", "Kalajdzievski 2023, rsLoRA, arXiv:2312.03732", "rslora=yes"},
-    {"dora", "DoRA: the norm of each row is a parameter", "Liu et al. 2024, DoRA, arXiv:2402.09353", "dora=yes",
-     "Gradients do not flow through the norms |V|, as the paper suggests and PEFT does. The norms are those of the "
-     "rows of W [out,in], as in PEFT."},
-    {"lora-plus", "LoRA+: B learns faster than A", "Hayou et al. 2024, LoRA+, arXiv:2402.12354", "ratio=16",
-     "The learning rate of [train] is that of A and of the head; PEFT's optimizer multiplies that of biases too. The "
-     "paper recommends a ratio of about 16 and tunes it by task."},
-    {"lora-fa", "LoRA-FA: A is random and does not train",
-     "Zhang et al. 2023, Memory-efficient low-rank adaptation (LoRA-FA), arXiv:2308.03303", "freeze=A",
-     "This is the method of the paper's first version. Its second version and the optimizer of PEFT also multiply "
-     "the gradient of B by (A A^T)^-1 / s^2, which is precondition=yes here but for the factor 1 / s^2, which every "
-     "optimizer but SGD ignores."},
-    {"riemannian", "Riemannian preconditioned LoRA: gradients scaled by r x r matrices",
-     "Zhang and Pilanci 2024, Riemannian preconditioned LoRA, arXiv:2402.02347", "precondition=yes",
-     "The gradients are preconditioned before they are clipped, so that large ones of A, while B is small, can take "
-     "most of the clipping norm; the authors' code and PEFT precondition what has been clipped. The paper leaves the "
-     "damping open: the default is that of PEFT, and the authors' runs use 0 (GPT-2) to 4.5 (Mistral)."},
-    {0},
-};
-
 const pb_method pb_method_lora = {
     .name = "lora",
     .title = "LoRA: low-rank update of linear layers",
     .paper = "Hu et al. 2021, LoRA, arXiv:2106.09685",
     .help = "Adds a trained product of two thin matrices to chosen projections.",
     .equation = "y = W x + alpha/rank * B A x; rsLoRA: alpha/sqrt(rank); DoRA: y = m / |V| * V x with V = W + "
-                "alpha/rank * B A and "
-                "the norms |V| of its rows",
+                "alpha/rank * B A and the norms |V| of its rows",
     .notes = "A starts as in PEFT, uniform with the bound 1/sqrt(in); the paper says normal.",
     .count = "rank*((freeze==0)*in+out)+dora*out",
     .deviation = "A: 1/sqrt(3*in); B: 0",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "rank"},
-    .presets = presets,
+    .presets = PB_PRESETS(
+        {"rslora", "rsLoRA: scaled by alpha / sqrt(r)", "Kalajdzievski 2023, rsLoRA, arXiv:2312.03732", "rslora=yes"},
+        {"dora", "DoRA: the norm of each row is a parameter", "Liu et al. 2024, DoRA, arXiv:2402.09353", "dora=yes",
+         "Gradients do not flow through the norms |V|, as the paper suggests and PEFT does. The norms are those of the "
+         "rows of W [out,in], as in PEFT."},
+        {"lora-plus", "LoRA+: B learns faster than A", "Hayou et al. 2024, LoRA+, arXiv:2402.12354", "ratio=16",
+         "The learning rate of [train] is that of A and of the head; PEFT's optimizer multiplies that of biases too. "
+         "The paper recommends a ratio of about 16 and tunes it by task."},
+        {"lora-fa", "LoRA-FA: A is random and does not train",
+         "Zhang et al. 2023, Memory-efficient low-rank adaptation (LoRA-FA), arXiv:2308.03303", "freeze=A",
+         "This is the method of the paper's first version. Its second version and the optimizer of PEFT also multiply "
+         "the gradient of B by (A A^T)^-1 / s^2, which is precondition=yes here but for the factor 1 / s^2, which "
+         "every optimizer but SGD ignores."},
+        {"riemannian", "Riemannian preconditioned LoRA: gradients scaled by r x r matrices",
+         "Zhang and Pilanci 2024, Riemannian preconditioned LoRA, arXiv:2402.02347", "precondition=yes",
+         "The gradients are preconditioned before they are clipped, so that large ones of A, while B is small, can "
+         "take most of the clipping norm; the authors' code and PEFT precondition what has been clipped. The paper "
+         "leaves the damping open: the default is that of PEFT, and the authors' runs use 0 (GPT-2) to 4.5 "
+         "(Mistral)."}),
     .hooks = {.linear = linear, .before_step = before_step, .low_rank = low_rank},
-    .peft = &peft,
+    .peft = PB_PEFT("LORA",
+                    PB_PEFT_TENSORS(PB_LOW_RANK_PEFT_TENSORS, {"m", "lora_magnitude_vector", "cols",
+                                                               .embedding = "lora_magnitude_vector", .when = "dora"}),
+                    PB_PEFT_KEYS(PB_LOW_RANK_PEFT_KEYS, {"use_rslora", "rslora"}, {"use_dora", "dora"}),
+                    .fixed = PB_PEFT_NO_BIAS ", \"init_lora_weights\": true", .bias = "lora_B.bias",
+                    .bias_key = "lora_bias", .init_key = "init_lora_weights"),
 };

@@ -36,35 +36,30 @@ static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
     return pb_op_add_rows(g, y, pb_op_linear(g, edit, pb_op_transpose(g, R), NULL));
 }
 
-static const pb_preset presets[] = {
-    {"noreft", "NoReFT: LoReFT without orthonormal rows", "Wu et al. 2024, ReFT, arXiv:2404.03592", "orthonormal=no",
-     "h + R^T (W h + b - R h) with any R."},
-    {"direft", "DiReFT: LoReFT without orthonormal rows and without the difference",
-     "Wu et al. 2024, ReFT, arXiv:2404.03592", "orthonormal=no,difference=no",
-     "h + R^T (W h + b), a LoRA of the hidden states.  The authors' code has a class of this name with orthonormal "
-     "rows; "
-     "that is loreft:difference=no."},
-    {0},
-};
-
 const pb_method pb_method_loreft = {
     .name = "loreft",
     .title = "LoReFT: low-rank edits of hidden states",
     .paper = "Wu et al. 2024, ReFT: Representation finetuning for language models, arXiv:2404.03592",
     .help = "Edits the hidden states of a few tokens behind each layer within a trained subspace.",
     .equation = "h + R^T (W h + b - R h) at the chosen tokens, R R^T = I",
-    .notes = "The tokens and the rank are those of the authors' run on CoLA; their runs of LLaMA edit 5 or 7 tokens "
-             "at each end with rank 4 or 8. Here both ends have the same R, W and b; the authors' code can also "
-             "train two sets, edits at most half of a text from each end, and drops out the edited states. R is the "
-             "Gram-Schmidt result of a trained matrix, where PyTorch has another parametrization of the same "
-             "matrices; as in the authors' code W does not start as R, so the start is not the base model. A model "
-             "that generates does not know where a question ends, so `last` must be 0 there, and a question shorter "
-             "than `first` is edited into its answer. With `last` 0 a decoder has no edit behind its last layer, "
-             "where nothing reads the first tokens.",
+    .notes =
+        "The tokens and the rank are those of the authors' run on CoLA; their runs of LLaMA edit 5 or 7 tokens at each "
+        "end with rank 4 or 8. Here both ends have the same R, W and b; the authors' code can also train two sets, "
+        "edits at most half of a text from each end, and drops out the edited states. R is the Gram-Schmidt result of "
+        "a trained matrix, where PyTorch has another parametrization of the same matrices; as in the authors' code W "
+        "does not start as R, so the start is not the base model. A model that generates does not know where a "
+        "question ends, so `last` must be 0 there, and a question shorter than `first` is edited into its answer. With "
+        "`last` 0 a decoder has no edit behind its last layer, where nothing reads the first tokens.",
     .count = "(2*rank*width+rank)*(1-causal*(last==0)*(layer==layers-1))",
     .deviation = "W: 1/sqrt(3*width); b: 1/sqrt(3*width)",
     .traits = {PB_ADDITIVE},
     .settings = {options, sizeof(conf), "rank"},
-    .presets = presets,
+    .presets =
+        PB_PRESETS({"noreft", "NoReFT: LoReFT without orthonormal rows", "Wu et al. 2024, ReFT, arXiv:2404.03592",
+                    "orthonormal=no", "h + R^T (W h + b - R h) with any R."},
+                   {"direft", "DiReFT: LoReFT without orthonormal rows and without the difference",
+                    "Wu et al. 2024, ReFT, arXiv:2404.03592", "orthonormal=no,difference=no",
+                    "h + R^T (W h + b), a LoRA of the hidden states.  The authors' code has a class of this name with "
+                    "orthonormal rows; that is loreft:difference=no."}),
     .hooks = {.block = block},
 };

@@ -25,11 +25,10 @@ static int width(const pb_build *b)
 
 static pb_node *linear(pb_build *b, const pb_site *site, const char *name, pb_node *x, int in, int out, bool bias)
 {
-    char weight[32];
     if (bias)
         return pb_affine_apply(b, pb_affine_added(b, site, name, out, in, pb_init_kaiming(in)), x);
-    snprintf(weight, sizeof weight, "%s.weight", name);
-    return pb_op_linear(b->graph, x, pb_added(b, site, weight, out, in, pb_init_kaiming(in)), NULL);
+    pb_node *w = pb_added(b, site, pb_name(b, "%s.weight", name), out, in, pb_init_kaiming(in));
+    return pb_op_linear(b->graph, x, w, NULL);
 }
 
 static pb_node *attention(pb_build *b, const pb_site *site, pb_node *x)
@@ -119,9 +118,8 @@ const pb_method pb_method_lst = {
              "weights that pruning has chosen; here it starts at random. Theirs replaces the last hidden states; here "
              "U s is added to them, with U = 0 at first, so that training starts at the base model, and the base's "
              "final norm applies to the sum.",
-    .count = "s = 2*heads*ceil(width/(2*heads*reduction)); f = ceil(intermediate/reduction);"
-             " width*s + s + 1 + 4*s*s + (2+gated)*s*f + bias*(5*s + (1+gated)*f) + 2*norm*s;"
-             " model: 2*width*s + s + width + pre_norm*norm*s",
+    .count = "s = 2*heads*ceil(width/(2*heads*reduction)); f = ceil(intermediate/reduction); width*s + s + 1 + 4*s*s + "
+             "(2+gated)*s*f + bias*(5*s + (1+gated)*f) + 2*norm*s; model: 2*width*s + s + width + pre_norm*norm*s",
     .traits = {PB_ADDITIVE, .identity = true},
     .settings = {options, sizeof(conf), "reduction"},
     .hooks = {.block = block},

@@ -12,37 +12,20 @@ static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
     return pb_op_add(b->graph, w, pb_added(b, site, "S", site->out, site->in, pb_init_constant(0)));
 }
 
-/* Ends the first phase: chooses the elements and rewinds S. */
-static void choose(pb_build *b)
-{
-    const conf *c = pb_conf(b);
-    pb_mark_largest(b, "S", c->share, "mask");
-    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
-        pb_param *p = pb_tensor(b, s, "S");
-        for (int i = 0; i < s->out * s->in; i++)
-            p->x[i] = 0;
-        p->restart = true;
-    }
-}
-
 static void before_step(pb_build *b, const pb_step *at)
 {
     const conf *c = pb_conf(b);
-    if (at->step < pb_first_phase(c->phase, at))
-        return;
-    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
-        pb_param *p = pb_tensor(b, s, "S");
-        const pb_real *mask = pb_tensor(b, s, "mask")->x;
-        for (int i = 0; i < s->out * s->in && p->reached; i++)
-            p->g[i] *= mask[i];
-    }
+    if (at->step >= pb_first_phase(c->phase, at))
+        pb_mask_gradients(b, "S", "mask");
 }
 
 static void after_step(pb_build *b, const pb_step *at)
 {
     const conf *c = pb_conf(b);
-    if (pb_first_phase_ends(b, c->phase, at))
-        choose(b);
+    if (pb_first_phase_ends(b, c->phase, at)) {
+        pb_mark_largest(b, "S", c->share, "mask");
+        pb_rewind(b, "S");
+    }
 }
 
 const pb_method pb_method_lt_sft = {
@@ -53,13 +36,11 @@ const pb_method pb_method_lt_sft = {
     .equation = "W + S, where S is 0 outside of the share of places with the largest |S| after the first phase",
     .notes = "The change of a weight is a tensor of its own, so that weight decay pulls the weight to where it "
              "started; it is counted whole, although all but the share of it is 0; the artifact stores that share and "
-             "its places."
-             " The authors' code "
-             "masks embeddings and biases too, which are frozen here as the norms are in their scripts; here the "
-             "head trains on. Their learning rate begins anew with the second phase, as AdamW's moments do here, and "
-             "an epoch of the first phase is never selected. Their scripts keep 14 155 776 parameters of "
-             "multilingual encoders of base size; the default share here is 1 %. The paper composes such differences "
-             "over languages and tasks, which is not here.",
+             "its places. The authors' code masks embeddings and biases too, which are frozen here as the norms are in "
+             "their scripts; here the head trains on. Their learning rate begins anew with the second phase, as "
+             "AdamW's moments do here, and an epoch of the first phase is never selected. Their scripts keep 14 155 "
+             "776 parameters of multilingual encoders of base size; the default share here is 1 %. The paper composes "
+             "such differences over languages and tasks, which is not here.",
     .count = "in*out",
     .deviation = "S: 0",
     .traits = {PB_SELECTIVE, .identity = true, .ranks = true, .merges = true},

@@ -8,24 +8,12 @@ PB_SETTINGS(INT(rank, "8", 1, 4096, "r, the columns of a shard; at most those of
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
-    if (c->rank > site->in) {
-        pb_error("miss: rank: want at most %d, the columns of %s, got %d", site->in, site->role, c->rank);
-        return NULL;
-    }
+    if (c->rank > site->in)
+        return pb_refuse("miss: rank: want at most %d, the columns of %s, got %d", site->in, site->role, c->rank);
     pb_node *M = pb_added(b, site, "M", site->out, c->rank, pb_init_constant(0));
     pb_node *sum = pb_op_collapse(b->graph, pb_drop(b, x, c->dropout), c->rank);
     return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), sum, M, 1);
 }
-
-static const pb_peft peft = {
-    .type = "MISS",
-    .tensors = (const pb_peft_tensor[]){{.ours = "M", .theirs = "miss_block", .axes = "10"}, {0}},
-    .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"},
-                                  {.key = "miss_dropout", .option = "dropout"},
-                                  {.key = "init_weights", .words = "true"},
-                                  {0}},
-    .fixed = "\"bias\": \"none\"",
-};
 
 const pb_method pb_method_miss = {
     .name = "miss",
@@ -33,14 +21,15 @@ const pb_method pb_method_miss = {
     .paper = "Kang and Yin 2024, MiSS (first versions: Bone, DiSHA), arXiv:2409.15371",
     .help = "Adds one trained matrix to all shards of a weight's columns.",
     .equation = "y = W x + M (x[1..r] + x[r+1..2r] + ..)",
-    .notes =
-        "PEFT's default rank is 64, for models whose projections are that wide; here it is 8. If the rank does not "
-        "divide the width, the last shard is narrower, as in PEFT. The variant with fewer trained rows (PEFT's "
-        "init_weights=mini) does not exist here; the nonlinear variant is the method bat.",
+    .notes = "PEFT's default rank is 64, for models whose projections are that wide; here it is 8. If the rank does "
+             "not divide the width, the last shard is narrower, as in PEFT. The variant with fewer trained rows "
+             "(PEFT's init_weights=mini) does not exist here; the nonlinear variant is the method bat.",
     .count = "rank*out",
     .deviation = "M: 0",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "rank"},
     .hooks = {.linear = linear},
-    .peft = &peft,
+    .peft = PB_PEFT("MISS", PB_PEFT_TENSORS({"M", "miss_block", .axes = "10"}),
+                    PB_PEFT_KEYS({"r", "rank"}, {"miss_dropout", "dropout"}, {"init_weights", .words = "true"}),
+                    .fixed = PB_PEFT_NO_BIAS),
 };

@@ -14,11 +14,8 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     pb_node *router = pb_added(b, site, "router", c->experts, site->in, pb_init_normal(0.02));
     pb_node *p = pb_op_softmax(g, pb_op_linear(g, x, router, NULL), 0), *y = pb_inner_linear(b, site, x);
     for (int e = 0; e < c->experts; e++) {
-        char down[16], up[16];
-        snprintf(down, sizeof down, "A.%d", e);
-        snprintf(up, sizeof up, "B.%d", e);
-        pb_node *A = pb_added(b, site, down, c->rank, site->in, pb_init_normal(0.02));
-        pb_node *B = pb_added(b, site, up, site->out, c->rank, pb_init_constant(0));
+        pb_node *A = pb_added(b, site, pb_name(b, "A.%d", e), c->rank, site->in, pb_init_normal(0.02));
+        pb_node *B = pb_added(b, site, pb_name(b, "B.%d", e), site->out, c->rank, pb_init_constant(0));
         pb_node *h = pb_op_scale(g, pb_op_linear(g, x, A, NULL), pb_op_columns(g, p, e, 1));
         y = pb_op_linear_add(g, y, h, B, c->alpha / c->rank);
     }

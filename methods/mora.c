@@ -24,11 +24,9 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     pb_graph *g = b->graph;
     int side = (int)floor(sqrt(((double)site->in + site->out) * c->rank));
     side -= c->rope ? side % 2 : 0;
-    if (side > site->in || side < 1) {
-        pb_error("mora: rank: want a matrix M of 1 to %d columns, those of %s, got %d of rank %d", site->in, site->role,
-                 side, c->rank);
-        return NULL;
-    }
+    if (side > site->in || side < 1)
+        return pb_refuse("mora: rank: want a matrix M of 1 to %d columns, those of %s, got %d of rank %d", site->in,
+                         site->role, side, c->rank);
     pb_node *M = pb_added(b, site, "M", side, side, pb_init_constant(0));
     pb_node *parts = resized(g, pb_drop(b, x, c->dropout), (site->in + side - 1) / side * side);
     pb_node *h = c->rope ? pb_op_rotate_parts(g, parts, side, 10000) : pb_op_collapse(g, parts, side);

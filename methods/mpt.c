@@ -16,31 +16,6 @@ static pb_node *embed(pb_build *b, pb_node *x)
     return pb_soft_prompt_put(b, pb_op_multiply(g, pb_op_product(g, U, false, V, false), P), x);
 }
 
-static const pb_peft parts = {
-    .type = "MULTITASK_PROMPT_TUNING",
-    .layout = PB_PEFT_PROMPT_PARTS,
-    .tensors =
-        (const pb_peft_tensor[]){
-            {.ours = "embed", .theirs = "prompt_embeddings", .of_model = true},
-            {.ours = "U", .theirs = "prefix_task_cols", .shape = "1, rows, cols", .of_model = true},
-            {.ours = "V", .theirs = "prefix_task_rows", .shape = "1, rows, cols", .of_model = true},
-            {0}},
-    .keys = (const pb_peft_key[]){{.key = "num_virtual_tokens", .option = "length"},
-                                  {.key = "num_ranks", .option = "rank"},
-                                  {.key = "num_tasks", .words = "1"},
-                                  {0}},
-    .loaded = (const pb_peft_tensor[]){{.ours = "pool", .theirs = "first"}, {0}},
-};
-
-/* What the parts make is written, which needs no number of a task when it is used. */
-static const pb_peft peft = {
-    .type = "PROMPT_TUNING",
-    .only_written = true,
-    PB_SOFT_PROMPT_PEFT,
-    .fixed = "\"prompt_tuning_init\": \"RANDOM\"",
-    .other = &parts,
-};
-
 const pb_method pb_method_mpt = {
     .name = "mpt",
     .title = "MPT: a prompt times a low-rank matrix of the task",
@@ -50,13 +25,21 @@ const pb_method pb_method_mpt = {
     .equation = "y = f([P * (U V); E(x)])",
     .notes =
         "This is the second stage of the paper for one task, without the first: the paper starts P, U and V from a "
-        "prompt that was distilled from many source tasks, which is its point, and from random numbers the method "
-        "is prompt tuning with a redundant factor. The start of U and V is that of PEFT, so that the prompt begins "
-        "near zero. The paper's length is 100. An exported adapter is one of prompt tuning with the product.",
+        "prompt that was distilled from many source tasks, which is its point, and from random numbers the method is "
+        "prompt tuning with a redundant factor. The start of U and V is that of PEFT, so that the prompt begins near "
+        "zero. The paper's length is 100. An exported adapter is one of prompt tuning with the product.",
     .count = "model: length*width + rank*(length+width)",
     .deviation = "embed: init; U: init_task; V: init_task",
     .traits = {PB_ADDITIVE},
     .settings = {options, sizeof(conf), "length"},
     .hooks = {.embed = embed},
-    .peft = &peft,
+    /* What the parts make is written, which needs no number of a task when it is used. */
+    .peft = PB_PEFT(PB_PROMPT_TUNING_PEFT, .only_written = true,
+                    .other = PB_PEFT("MULTITASK_PROMPT_TUNING",
+                                     PB_PEFT_TENSORS({"embed", "prompt_embeddings", .of_model = true},
+                                                     {"U", "prefix_task_cols", "1, rows, cols", .of_model = true},
+                                                     {"V", "prefix_task_rows", "1, rows, cols", .of_model = true}),
+                                     PB_PEFT_KEYS({"num_virtual_tokens", "length"}, {"num_ranks", "rank"},
+                                                  {"num_tasks", .words = "1"}),
+                                     .layout = PB_PEFT_PROMPT_PARTS, .loaded = PB_PEFT_TENSORS({"pool", "first"}))),
 };

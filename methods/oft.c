@@ -76,31 +76,25 @@ static void after_step(pb_build *b, const pb_step *step)
     }
 }
 
-static const pb_peft_tensor tensors[] = {{.ours = "q", .theirs = "oft_R.weight"}, {0}};
-static const pb_peft_key keys[] = {{.key = "r", .option = "blocks"},
-                                   {.key = "oft_block_size", .option = "size"},
-                                   {.key = "block_share", .option = "share"},
-                                   {.key = "use_cayley_neumann", .option = "neumann"},
-                                   {.key = "num_cayley_neumann_terms", .option = "terms"},
-                                   {0}};
-static const pb_peft peft = {.type = "OFT", .tensors = tensors, .keys = keys, .fixed = "\"bias\": \"none\""};
-
 const pb_method pb_method_oft = {
     .name = "oft",
     .title = "OFT: orthogonal fine-tuning",
     .paper = "Qiu et al. 2023, Orthogonal fine-tuning, arXiv:2306.07280; Qiu et al. 2025, OFTv2, arXiv:2506.19847",
     .help = "Rotates the input of each projection, block by block, which keeps the angles between a layer's neurons.",
     .equation = "y = W R^T x + b,  R = diag(R_i),  R_i = (I + Q_i)(I - Q_i)^-1,  Q_i = -Q_i^T",
-    .notes = "Four blocks are those of the first paper; PEFT's is blocks of 32 columns (blocks=0,size=32), adjusted "
-             "to the width where they do not divide it, which is refused here. As in OFTv2 and in PEFT, (I - Q)^-1 "
-             "is a Neumann series of five terms by default; its product leaves the rotations where |Q| exceeds 0.5, "
-             "and a run ends with an error where |Q| reaches 1. With neumann=no the rotation is exact and, as in "
-             "PEFT, that of -Q: training from Q = 0 is the same with the opposite sign of Q. The projection to small "
-             "|Q| (coft) and PEFT's dropout of blocks are left out.",
+    .notes = "Four blocks are those of the first paper; PEFT's is blocks of 32 columns (blocks=0,size=32), adjusted to "
+             "the width where they do not divide it, which is refused here. As in OFTv2 and in PEFT, (I - Q)^-1 is a "
+             "Neumann series of five terms by default; its product leaves the rotations where |Q| exceeds 0.5, and a "
+             "run ends with an error where |Q| reaches 1. With neumann=no the rotation is exact and, as in PEFT, that "
+             "of -Q: training from Q = 0 is the same with the opposite sign of Q. The projection to small |Q| (coft) "
+             "and PEFT's dropout of blocks are left out.",
     .count = "s = max(size,(size==0)*in/max(blocks,1)); (share+(1-share)*in/s)*s*(s-1)/2",
     .deviation = "q: 0",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "size"},
     .hooks = {.linear = linear, .after_step = after_step},
-    .peft = &peft,
+    .peft = PB_PEFT("OFT", PB_PEFT_TENSORS({"q", "oft_R.weight"}),
+                    PB_PEFT_KEYS({"r", "blocks"}, {"oft_block_size", "size"}, {"block_share", "share"},
+                                 {"use_cayley_neumann", "neumann"}, {"num_cayley_neumann_terms", "terms"}),
+                    .fixed = PB_PEFT_NO_BIAS),
 };

@@ -50,7 +50,7 @@ static void copy_tensor(pb_build *b, const pb_site *site, const char *from, cons
 static void start(pb_build *b, const pb_training_stats *stats)
 {
     (void)stats;
-    for (const pb_site *site = pb_next_target(b, NULL); site; site = pb_next_target(b, site)) {
+    PB_EACH_TARGET(b, site) {
         pb_param *U = pb_tensor(b, site, "U"), *V = pb_tensor(b, site, "V");
         pb_singular w;
         int kept = smaller_side(site) - U->cols;
@@ -102,7 +102,7 @@ static void project_columns(pb_real *g, int k, const pb_param *E, bool within)
 static void before_step(pb_build *b, const pb_step *step)
 {
     (void)step;
-    for (const pb_site *site = pb_next_target(b, NULL); site; site = pb_next_target(b, site)) {
+    PB_EACH_TARGET(b, site) {
         const pb_param *U = pb_tensor(b, site, "U"), *V = pb_tensor(b, site, "V");
         int k = U->cols;
         bool tall = site->out > site->in, wide = site->in > site->out;
@@ -113,20 +113,6 @@ static void before_step(pb_build *b, const pb_step *step)
     }
 }
 
-static const pb_peft peft = {
-    .type = "OSF",
-    .tensors = (const pb_peft_tensor[]){{.ours = "U", .theirs = "osf_svd_params.U_low"},
-                                        {.ours = "s", .theirs = "osf_svd_params.S_low", .shape = "cols"},
-                                        {.ours = "V", .theirs = "osf_svd_params.V_low"},
-                                        {.ours = "start.U"},
-                                        {.ours = "start.s"},
-                                        {.ours = "start.V"},
-                                        {.ours = "kept.U"},
-                                        {.ours = "kept.V"},
-                                        {0}},
-    .keys = (const pb_peft_key[]){{.key = "effective_rank", .option = "share", .complement = true, .null = "0.5"}, {0}},
-};
-
 const pb_method pb_method_osf = {
     .name = "osf",
     .title = "OSF: the small singular values and their vectors train",
@@ -136,17 +122,20 @@ const pb_method pb_method_osf = {
     .equation = "y = (U_h S_h V_h + U diag(s) V) x; dU orthogonal to U_h, dV to V_h",
     .notes =
         "W = U_h S_h V_h + U0 S0 V0 is the singular value decomposition, and U, s and V start as U0, S0 and V0. W "
-        "stays "
-        "as it is and the change of its small part is added, as in PEFT; from one start, 20 steps equal those of PEFT. "
-        "The paper chooses how many vectors stay by layer, from the similarity of a layer's input and output; here and "
-        "in PEFT it is one share of all, by default one half. Gradients are projected, as in the paper, and not the "
-        "steps that AdamW makes of them, which leave the space a little. Half of the singular values of a square W are "
-        "as many numbers as W has, so this is no method of few parameters, and the artifact holds the start besides. "
-        "PEFT's adapter holds what trains only; the start is computed again when it is read. That earlier "
-        "tasks are forgotten less, the paper's claim, needs a sequence of tasks, which is not here.",
+        "stays as it is and the change of its small part is added, as in PEFT; from one start, 20 steps equal those of "
+        "PEFT. The paper chooses how many vectors stay by layer, from the similarity of a layer's input and output; "
+        "here and in PEFT it is one share of all, by default one half. Gradients are projected, as in the paper, and "
+        "not the steps that AdamW makes of them, which leave the space a little. Half of the singular values of a "
+        "square W are as many numbers as W has, so this is no method of few parameters, and the artifact holds the "
+        "start besides. PEFT's adapter holds what trains only; the start is computed again when it is read. That "
+        "earlier tasks are forgotten less, the paper's claim, needs a sequence of tasks, which is not here.",
     .count = "k = min(in, out) - floor((1-share)*min(in, out)+0.000000001); k*(in+out+1)",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "share"},
     .hooks = {.linear = linear, .start = start, .before_step = before_step},
-    .peft = &peft,
+    .peft = PB_PEFT("OSF",
+                    PB_PEFT_TENSORS({"U", "osf_svd_params.U_low"}, {"s", "osf_svd_params.S_low", "cols"},
+                                    {"V", "osf_svd_params.V_low"}, {"start.U"}, {"start.s"}, {"start.V"}, {"kept.U"},
+                                    {"kept.V"}),
+                    PB_PEFT_KEYS({"effective_rank", "share", .complement = true, .null = "0.5"})),
 };

@@ -10,29 +10,23 @@ PB_SETTINGS(SOFT_PROMPT("20"), CHOICE(encoder, "lstm", "mlp|lstm", "the network 
 /* A linear map of one or two inputs side by side, each with a weight of its own; all start in [-bound,bound). */
 static pb_node *map(pb_build *b, const char *name, pb_node *first, pb_node *second, int out, double bound)
 {
-    char full[3][64];
-    snprintf(full[0], sizeof full[0], "%s.first", name);
-    snprintf(full[1], sizeof full[1], "%s.second", name);
-    snprintf(full[2], sizeof full[2], "%s.bias", name);
     if (!first)
         return NULL;
     pb_init init = pb_init_uniform(bound);
-    pb_node *w = pb_added(b, NULL, full[0], out, first->cols, init), *bias = pb_vector(b, NULL, full[2], out, init);
-    pb_node *y = pb_op_linear(b->graph, first, w, bias);
-    return second ? pb_op_linear_add(b->graph, y, second, pb_added(b, NULL, full[1], out, second->cols, init), 1) : y;
+    pb_node *w = pb_added(b, NULL, pb_name(b, "%s.first", name), out, first->cols, init);
+    pb_node *y = pb_op_linear(b->graph, first, w, pb_vector(b, NULL, pb_name(b, "%s.bias", name), out, init));
+    const char *other = pb_name(b, "%s.second", name);
+    return second ? pb_op_linear_add(b->graph, y, second, pb_added(b, NULL, other, out, second->cols, init), 1) : y;
 }
 
 /* One direction of a layer of the LSTM; two biases, as in PyTorch. */
 static pb_node *direction(pb_build *b, int layer, bool back, int h, pb_node *first, pb_node *second)
 {
-    char input[32], recurrent[32], bias[32];
-    snprintf(input, sizeof input, "lstm%d.%s.input", layer, back ? "back" : "forth");
-    snprintf(recurrent, sizeof recurrent, "lstm%d.%s.weight", layer, back ? "back" : "forth");
-    snprintf(bias, sizeof bias, "lstm%d.%s.bias", layer, back ? "back" : "forth");
+    const char *name = pb_name(b, "lstm%d.%s", layer, back ? "back" : "forth");
     pb_init init = pb_init_kaiming(h);
-    pb_node *x = map(b, input, first, second, 4 * h, init.scale);
-    x = pb_op_shift(b->graph, x, pb_vector(b, NULL, bias, 4 * h, init));
-    return pb_op_lstm(b->graph, x, pb_added(b, NULL, recurrent, 4 * h, h, init), back);
+    pb_node *x = map(b, pb_name(b, "%s.input", name), first, second, 4 * h, init.scale);
+    x = pb_op_shift(b->graph, x, pb_vector(b, NULL, pb_name(b, "%s.bias", name), 4 * h, init));
+    return pb_op_lstm(b->graph, x, pb_added(b, NULL, pb_name(b, "%s.weight", name), 4 * h, h, init), back);
 }
 
 /* W_2 relu(W_1 [forth; back] + b_1) + b_2 of an LSTM of two layers.  The second one reads both directions of the
@@ -64,13 +58,6 @@ static pb_node *embed(pb_build *b, pb_node *x)
     return pb_soft_prompt_put(b, c->encoder == LSTM ? by_lstm(b, e) : by_mlp(b, e), x);
 }
 
-/* PEFT has the computed prompt alone, which is read as one of prompt tuning. */
-static const pb_peft peft = {
-    .type = "P_TUNING",
-    .only_written = true,
-    PB_SOFT_PROMPT_PEFT,
-};
-
 const pb_method pb_method_p_tuning = {
     .name = "p-tuning",
     .title = "P-tuning: a prompt computed by a small network",
@@ -80,12 +67,13 @@ const pb_method pb_method_p_tuning = {
     .notes = "The sizes are those of the authors' code: C/2 units in each direction and no dropout; encoder = mlp is "
              "PEFT's default. The paper puts soft tokens at places of a template; here they are in front of the text. "
              "PEFT keeps the computed prompt alone; an artifact here has the embeddings and the network.",
-    .count = "h = hidden + (hidden==0)*((encoder==0)*width+encoder*ceil(width/2)); model: length*width"
-             " + (encoder==0)*(h*width+h + h*h+h + width*h+width)"
-             " + encoder*(2*(4*h*width+4*h*h+8*h) + 2*(4*h*2*h+4*h*h+8*h) + 2*h*2*h+2*h + width*2*h+width)",
+    .count = "h = hidden + (hidden==0)*((encoder==0)*width+encoder*ceil(width/2)); model: length*width + "
+             "(encoder==0)*(h*width+h + h*h+h + width*h+width) + encoder*(2*(4*h*width+4*h*h+8*h) + "
+             "2*(4*h*2*h+4*h*h+8*h) + 2*h*2*h+2*h + width*2*h+width)",
     .deviation = "embed: init",
     .traits = {PB_ADDITIVE},
     .settings = {options, sizeof(conf), "length"},
     .hooks = {.embed = embed},
-    .peft = &peft,
+    /* PEFT has the computed prompt alone, which is read as one of prompt tuning. */
+    .peft = PB_PEFT("P_TUNING", .only_written = true, PB_SOFT_PROMPT_PEFT),
 };

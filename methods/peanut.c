@@ -15,9 +15,7 @@ PB_SETTINGS(INT(rank, "32", 1, 4096, "r, the width of the network"),
 static pb_node *level(pb_build *b, const pb_site *site, const char *name, int i, pb_node *h)
 {
     const conf *c = pb_conf(b);
-    char full[32];
-    snprintf(full, sizeof full, "%s.%d", name, i);
-    pb_node *w = pb_added(b, site, full, c->rank, c->rank, pb_init_kaiming(c->rank));
+    pb_node *w = pb_added(b, site, pb_name(b, "%s.%d", name, i), c->rank, c->rank, pb_init_kaiming(c->rank));
     return pb_op_act(b->graph, (pb_act)c->act, pb_op_product(b->graph, w, false, h, false));
 }
 
@@ -43,37 +41,24 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     {                                                                                                                  \
         .ours = "decoder." #i, .theirs = "peanut_decoders." #i ".weight", .when = "depth > " #i                        \
     }
-static const pb_peft peft = {
-    .type = "PEANUT",
-    .tensors = (const pb_peft_tensor[]){{.ours = "A", .theirs = "peanut_A.weight"},
-                                        {.ours = "B", .theirs = "peanut_B.weight"},
-                                        LEVEL(0),
-                                        LEVEL(1),
-                                        LEVEL(2),
-                                        LEVEL(3),
-                                        {0}},
-    .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"},
-                                  {.key = "depth", .option = "depth"},
-                                  {.key = "act_fn",
-                                   .option = "act",
-                                   .words = "\"gelu\"|\"gelu_pytorch_tanh\"|\"relu\"|\"tanh\"|\"silu\"|\"sigmoid\""},
-                                  {.key = "scaling", .option = "scale"},
-                                  {0}},
-};
-
 const pb_method pb_method_peanut = {
     .name = "peanut",
     .title = "PEANuT: an update that a small network computes from the weight",
     .paper = "Zhong et al. 2024, NEAT (later PEANuT), arXiv:2410.01870",
     .help = "Adds a low-rank update whose right factor is a nonlinear function of the pretrained weight.",
     .equation = "y = W x + s B H x; H = f(A W), then depth encoders f(E_i H) and decoders f(D_i H) + residual",
-    .notes =
-        "H is formed once a step and applied as a thin matrix; PEFT forms the whole update. The weight is that of the "
-        "base model, in a composition too. Computing A W costs the FLOPs of the projection on rank tokens.",
+    .notes = "H is formed once a step and applied as a thin matrix; PEFT forms the whole update. The weight is that of "
+             "the base model, in a composition too. Computing A W costs the FLOPs of the projection on rank tokens.",
     .count = "2*rank*out + 2*depth*rank*rank",
     .deviation = "A: 1/sqrt(3*out); B: 0; encoder.*: 1/sqrt(3*rank); decoder.*: 1/sqrt(3*rank)",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "rank"},
     .hooks = {.linear = linear},
-    .peft = &peft,
+    .peft = PB_PEFT(
+        "PEANUT",
+        PB_PEFT_TENSORS({"A", "peanut_A.weight"}, {"B", "peanut_B.weight"}, LEVEL(0), LEVEL(1), LEVEL(2), LEVEL(3)),
+        PB_PEFT_KEYS(
+            {"r", "rank"}, {"depth", "depth"},
+            {"act_fn", "act", .words = "\"gelu\"|\"gelu_pytorch_tanh\"|\"relu\"|\"tanh\"|\"silu\"|\"sigmoid\""},
+            {"scaling", "scale"})),
 };

@@ -62,7 +62,7 @@ static void start(pb_build *b, const pb_training_stats *stats)
 {
     (void)stats;
     const conf *c = pb_conf(b);
-    for (const pb_site *site = pb_next_target(b, NULL); site; site = pb_next_target(b, site)) {
+    PB_EACH_TARGET(b, site) {
         pb_param *A = pb_tensor(b, site, "A"), *B = pb_tensor(b, site, "B");
         int rc = c->start == QR ? start_qr(site, A, B)
                                 : start_singular(site, c->start, pb_low_rank_at(c, site).scale, A, B);
@@ -70,20 +70,6 @@ static void start(pb_build *b, const pb_training_stats *stats)
             pb_low_rank_keep_start(b, site);
     }
 }
-
-static const pb_preset presets[] = {
-    {"milora", "MiLoRA: LoRA of the smallest singular values",
-     "Wang et al. 2024, MiLoRA: harnessing minor singular components, arXiv:2406.09044", "start=minor"},
-    {"olora", "OLoRA: LoRA that starts from the QR decomposition of the weight",
-     "Büyükakyüz 2024, OLoRA: orthonormal low-rank adaptation, arXiv:2406.01775", "start=qr",
-     "W is not pivoted, so the r rows of R are those of the first r columns of Q, as in PEFT."},
-    {"mica", "MiCA: A trains in the smallest left singular directions",
-     "Rüdiger and Raschka 2026, MiCA learns more knowledge than LoRA and full fine-tuning, arXiv:2604.01694",
-     "start=minor-left",
-     "Knowledge of new texts, which the paper is about, is nothing that a small model on a classification task "
-     "shows."},
-    {0},
-};
 
 const pb_method pb_method_pissa = {
     .name = "pissa",
@@ -99,7 +85,17 @@ const pb_method pb_method_pissa = {
     .count = "rank*(in+(start<3)*out)",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "rank"},
-    .presets = presets,
+    .presets = PB_PRESETS(
+        {"milora", "MiLoRA: LoRA of the smallest singular values",
+         "Wang et al. 2024, MiLoRA: harnessing minor singular components, arXiv:2406.09044", "start=minor"},
+        {"olora", "OLoRA: LoRA that starts from the QR decomposition of the weight",
+         "Büyükakyüz 2024, OLoRA: orthonormal low-rank adaptation, arXiv:2406.01775", "start=qr",
+         "W is not pivoted, so the r rows of R are those of the first r columns of Q, as in PEFT."},
+        {"mica", "MiCA: A trains in the smallest left singular directions",
+         "Rüdiger and Raschka 2026, MiCA learns more knowledge than LoRA and full fine-tuning, arXiv:2604.01694",
+         "start=minor-left",
+         "Knowledge of new texts, which the paper is about, is nothing that a small model on a classification task "
+         "shows."}),
     .hooks = {.linear = linear, .start = start},
     .peft = &pb_low_rank_peft,
 };

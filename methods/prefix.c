@@ -76,7 +76,7 @@ static void start(pb_build *b, const pb_training_stats *stats)
     pb_rng r = {.key = pb_seed(b, NULL, "tokens")};
     for (int i = 0; i < c->length; i++)
         ids[i] = (int)pb_rng_below(&r, (uint64_t)pb_find_param(b, "embed.word")->rows);
-    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
+    PB_EACH_TARGET(b, s) {
         if (pb_base_keys(b, s, ids, c->length, k, v))
             break;
         set_rows(b, s, "k", "k.frozen", k);
@@ -86,49 +86,11 @@ static void start(pb_build *b, const pb_training_stats *stats)
     free(ids);
 }
 
-static const pb_peft_tensor tensors[] = {{.ours = "k", .theirs = "prompt_embeddings"},
-                                         {.ours = "v", .theirs = "prompt_embeddings"},
-                                         {.ours = "k.frozen", .theirs = "prompt_embeddings"},
-                                         {.ours = "v.frozen", .theirs = "prompt_embeddings"},
+static const pb_peft_tensor tensors[] = {{"k", "prompt_embeddings"},
+                                         {"v", "prompt_embeddings"},
+                                         {"k.frozen", "prompt_embeddings"},
+                                         {"v.frozen", "prompt_embeddings"},
                                          {0}};
-static const pb_peft cartridge = {
-    .type = "CARTRIDGE",
-    .layout = PB_PEFT_PREFIX,
-    .tensors = tensors,
-    .keys = (const pb_peft_key[]){{.key = "num_virtual_tokens", .option = "length"},
-                                  {.key = "num_frozen_tokens", .option = "frozen"},
-                                  {0}},
-};
-static const pb_peft peft = {
-    .type = "PREFIX_TUNING",
-    .layout = PB_PEFT_PREFIX,
-    .tensors = tensors,
-    .keys = (const pb_peft_key[]){{.key = "num_virtual_tokens", .option = "length"}, {0}},
-    .loaded = (const pb_peft_tensor[]){{.ours = "frozen", .theirs = "0"}, {0}},
-    .fixed = "\"prefix_projection\": false",
-    .other = &cartridge,
-};
-
-static const pb_preset presets[] = {
-    {.name = "p-tuning-v2",
-     .title = "P-tuning v2: trained keys and values without an MLP",
-     .paper = "Liu et al. 2021, P-tuning v2, arXiv:2110.07602",
-     .spec = "mlp=no",
-     .notes =
-         "The paper tunes the length for each task, from a few tokens to more than a hundred, and finds that an MLP "
-         "helps on some tasks only. The text keeps its own classification head, as in the paper."},
-    {.name = "cartridge",
-     .title = "Cartridge: trained keys and values that start as those of a text",
-     .paper = "Eyuboglu et al. 2025, Cartridges: Lightweight and general-purpose long context representations via "
-              "self-study, arXiv:2506.06266",
-     .spec = "start=tokens,frozen=1",
-     .notes = "The first row is frozen, as attention often rests on the first token. The paper starts from the first "
-              "tokens of a corpus of documents and trains on conversations about it that the model itself writes, by "
-              "distillation; this is the parametrization alone, trained on the task, and it starts from tokens of "
-              "the vocabulary, since a task has no corpus. That a cartridge replaces a long text in the context is "
-              "therefore not shown here."},
-    {0},
-};
 
 const pb_method pb_method_prefix = {
     .name = "prefix",
@@ -136,16 +98,36 @@ const pb_method pb_method_prefix = {
     .paper = "Li and Liang 2021, Prefix-tuning, arXiv:2101.00190",
     .help = "Lets every layer attend to P trained positions in front of the text.",
     .equation = "softmax(q [P_k; K]^T) [P_v; V]; with mlp: P_k and P_v are rows of W_2 tanh(W_1 E + b_1) + b_2",
-    .notes = "The paper computes the prefix by an MLP while training, with an intermediate size of 512 or 800, since "
-             "training is unstable without it, and stores the result alone. The default here has no MLP, as in PEFT; "
-             "mlp = yes is the paper's. An artifact then has the MLP; an exported PEFT adapter has keys and values "
-             "alone. The paper also starts from activations of chosen real words; start = tokens draws words from the "
-             "vocabulary.",
+    .notes =
+        "The paper computes the prefix by an MLP while training, with an intermediate size of 512 or 800, since "
+        "training is unstable without it, and stores the result alone. The default here has no MLP, as in PEFT; mlp = "
+        "yes is the paper's. An artifact then has the MLP; an exported PEFT adapter has keys and values alone. The "
+        "paper also starts from activations of chosen real words; start = tokens draws words from the vocabulary.",
     .count = "model: mlp*(length*width+hidden*(width+1)); 2*kv*(mlp*(hidden+1)+(1-mlp)*(length-frozen))",
     .deviation = "k: init; v: init; embed: 1",
     .traits = {PB_ADDITIVE},
     .settings = {options, sizeof(conf), "length"},
-    .presets = presets,
+    .presets = PB_PRESETS(
+        {.name = "p-tuning-v2",
+         .title = "P-tuning v2: trained keys and values without an MLP",
+         .paper = "Liu et al. 2021, P-tuning v2, arXiv:2110.07602",
+         .spec = "mlp=no",
+         .notes = "The paper tunes the length for each task, from a few tokens to more than a hundred, and finds that "
+                  "an MLP helps on some tasks only. The text keeps its own classification head, as in the paper."},
+        {.name = "cartridge",
+         .title = "Cartridge: trained keys and values that start as those of a text",
+         .paper = "Eyuboglu et al. 2025, Cartridges: Lightweight and general-purpose long context representations via "
+                  "self-study, arXiv:2506.06266",
+         .spec = "start=tokens,frozen=1",
+         .notes = "The first row is frozen, as attention often rests on the first token. The paper starts from the "
+                  "first tokens of a corpus of documents and trains on conversations about it that the model itself "
+                  "writes, by distillation; this is the parametrization alone, trained on the task, and it starts from "
+                  "tokens of the vocabulary, since a task has no corpus. That a cartridge replaces a long text in the "
+                  "context is therefore not shown here."}),
     .hooks = {.attention = attention, .embed = embed, .start = start},
-    .peft = &peft,
+    .peft = PB_PEFT("PREFIX_TUNING", tensors, PB_PEFT_KEYS({"num_virtual_tokens", "length"}), .layout = PB_PEFT_PREFIX,
+                    .loaded = PB_PEFT_TENSORS({"frozen", "0"}), .fixed = "\"prefix_projection\": false",
+                    .other = PB_PEFT("CARTRIDGE", tensors,
+                                     PB_PEFT_KEYS({"num_virtual_tokens", "length"}, {"num_frozen_tokens", "frozen"}),
+                                     .layout = PB_PEFT_PREFIX)),
 };

@@ -41,11 +41,10 @@ static pb_node *residual(pb_build *b, pb_node *p)
 static pb_node *embed(pb_build *b, pb_node *x)
 {
     const conf *c = pb_conf(b);
-    if (c->rank && c->start == VOCABULARY) {
-        pb_error("prompt: start = vocabulary with rank = %d; want rank = 0, since embeddings of tokens have full rank",
-                 c->rank);
-        return NULL;
-    }
+    if (c->rank && c->start == VOCABULARY)
+        return pb_refuse(
+            "prompt: start = vocabulary with rank = %d; want rank = 0, since embeddings of tokens have full rank",
+            c->rank);
     pb_node *prompt = soft_tokens(b);
     return pb_soft_prompt_put(b, c->mlp ? residual(b, prompt) : prompt, x);
 }
@@ -66,61 +65,44 @@ static void start(pb_build *b, const pb_training_stats *stats)
     }
 }
 
-/* Context-aware prompt tuning, whose file has the prompt that it has trained: the embeddings of examples with what was
- * added to them inside its bounds. */
-static const pb_peft cpt = {
-    .type = "CPT",
-    .layout = PB_PEFT_PROMPT,
-    .tensors = (const pb_peft_tensor[]){{.ours = "embed", .theirs = "prompt_embeddings"}, {0}},
-    .keys = (const pb_peft_key[]){{.key = "num_virtual_tokens", .option = "length"},
-                                  {.key = "task_type", .words = "\"CAUSAL_LM\""},
-                                  {0}},
-    .loaded = (const pb_peft_tensor[]){{.ours = "pool", .theirs = "first"}, {0}},
-};
-static const pb_peft peft = {
-    .type = "PROMPT_TUNING",
-    .also = "P_TUNING",
-    PB_SOFT_PROMPT_PEFT,
-    .other = &cpt,
-    .fixed = "\"prompt_tuning_init\": \"RANDOM\"",
-};
-
-static const pb_preset presets[] = {
-    {.name = "lopt",
-     .title = "LoPT: a prompt of low rank",
-     .paper = "Guo et al. 2024, LoPT: Low-rank prompt tuning for parameter efficient language models, arXiv:2406.19486",
-     .spec = "rank=4",
-     .notes = "This is LoPT-1, P = U V; LoPT-2, which makes P of a fixed random matrix, is not here. Xiao et al. 2023 "
-              "(arXiv:2310.10094) train the same product with rank 10. How the paper starts U and V could not be "
-              "checked; here U V starts with the standard deviation of plain prompt tuning."},
-    {.name = "residual-prompt",
-     .title = "Residual prompt tuning: P + MLP(P)",
-     .paper = "Razdaibiedina et al. 2023, Residual prompt tuning, arXiv:2305.03937",
-     .spec = "mlp=yes,start=vocabulary",
-     .notes =
-         "One MLP is shared by all soft tokens. The bottleneck of 400 is that of the published count for T5-large, "
-         "and the linear layers start as PyTorch's do. The authors store the projected prompt alone; an artifact "
-         "here has the prompt and the MLP, and an exported PEFT adapter has the projected prompt."},
-    {0},
-};
-
 const pb_method pb_method_prompt = {
     .name = "prompt",
     .title = "Prompt tuning: trained input embeddings",
     .paper = "Lester et al. 2021, The power of scale for parameter-efficient prompt tuning, arXiv:2104.08691",
     .help = "Puts P trained embeddings in front of every text.",
     .equation = "y = f([P; E(x)]); with rank: P = U V; with mlp: P + norm(W_up relu(W_down P + b_down) + b_up)",
-    .notes =
-        "The paper starts from embeddings of the 5000 most common tokens or of the class labels, with Adafactor at "
-        "the learning rate 0.3. Here the default is a normal start, start = vocabulary draws from the whole "
-        "vocabulary, since ids are not in the order of frequency in every tokenizer, and the optimizer is AdamW. "
-        "That prompt tuning comes near full fine-tuning is shown for models of ten billion parameters, which a "
-        "small model cannot show.",
+    .notes = "The paper starts from embeddings of the 5000 most common tokens or of the class labels, with Adafactor "
+             "at the learning rate 0.3. Here the default is a normal start, start = vocabulary draws from the whole "
+             "vocabulary, since ids are not in the order of frequency in every tokenizer, and the optimizer is AdamW. "
+             "That prompt tuning comes near full fine-tuning is shown for models of ten billion parameters, which a "
+             "small model cannot show.",
     .count = "model: (rank==0)*length*width + rank*(length+width) + mlp*(2*hidden*width+hidden+3*width)",
     .deviation = "embed: init; U: 1/sqrt(rank); V: init; down.weight: 1/sqrt(3*width); up.weight: 1/sqrt(3*hidden)",
     .traits = {PB_ADDITIVE},
     .settings = {options, sizeof(conf), "length"},
-    .presets = presets,
+    .presets = PB_PRESETS(
+        {.name = "lopt",
+         .title = "LoPT: a prompt of low rank",
+         .paper =
+             "Guo et al. 2024, LoPT: Low-rank prompt tuning for parameter efficient language models, arXiv:2406.19486",
+         .spec = "rank=4",
+         .notes = "This is LoPT-1, P = U V; LoPT-2, which makes P of a fixed random matrix, is not here. Xiao et al. "
+                  "2023 (arXiv:2310.10094) train the same product with rank 10. How the paper starts U and V could not "
+                  "be checked; here U V starts with the standard deviation of plain prompt tuning."},
+        {.name = "residual-prompt",
+         .title = "Residual prompt tuning: P + MLP(P)",
+         .paper = "Razdaibiedina et al. 2023, Residual prompt tuning, arXiv:2305.03937",
+         .spec = "mlp=yes,start=vocabulary",
+         .notes =
+             "One MLP is shared by all soft tokens. The bottleneck of 400 is that of the published count for T5-large, "
+             "and the linear layers start as PyTorch's do. The authors store the projected prompt alone; an artifact "
+             "here has the prompt and the MLP, and an exported PEFT adapter has the projected prompt."}),
     .hooks = {.embed = embed, .start = start},
-    .peft = &peft,
+    /* Context-aware prompt tuning, whose file has the prompt that it has trained: the embeddings of examples with what
+     * was added to them inside its bounds. */
+    .peft = PB_PEFT(
+        PB_PROMPT_TUNING_PEFT, .also = "P_TUNING",
+        .other = PB_PEFT("CPT", PB_PEFT_TENSORS({"embed", "prompt_embeddings"}),
+                         PB_PEFT_KEYS({"num_virtual_tokens", "length"}, {"task_type", .words = "\"CAUSAL_LM\""}),
+                         .layout = PB_PEFT_PROMPT, .loaded = PB_PEFT_TENSORS({"pool", "first"}))),
 };

@@ -25,8 +25,7 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
     pb_node *A, *B;
-    if (pb_singular_fixed(b, site, c->rank, &A, &B))
-        return NULL;
+    pb_singular_fixed(b, site, c->rank, &A, &B);
     pb_node *h = pb_op_linear(b->graph, pb_drop(b, x, c->dropout), A, NULL);
     pb_node *change = pb_op_add(b->graph, rotate(b, site, h), pb_op_times(b->graph, h, -1));
     return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), change, B, 1);
@@ -38,10 +37,10 @@ const pb_method pb_method_psoft = {
     .paper = "Wu et al. 2025, Efficient orthogonal fine-tuning with principal subspace adaptation, arXiv:2505.11235",
     .help = "Rotates and rescales the principal part of each weight in the space of its singular vectors.",
     .equation = "y = W x + U_r S_r (D_b R D_a - I) V_r^T x, R = (I + Q)(I - Q)^-1, Q^T = -Q",
-    .notes = "W = U S V^T. PEFT multiplies by alpha/rank what it has divided by it before, so there is no alpha "
-             "here; its default rank is 32, here it is that of lora. R is solved for exactly; PEFT has a Neumann "
-             "series as an option. PEFT's adapter does not hold U_r S_r and V_r^T and computes them again when it is "
-             "loaded; it is not read. From one start, 20 steps equal those of PEFT.",
+    .notes = "W = U S V^T. PEFT multiplies by alpha/rank what it has divided by it before, so there is no alpha here; "
+             "its default rank is 32, here it is that of lora. R is solved for exactly; PEFT has a Neumann series as "
+             "an option. PEFT's adapter does not hold U_r S_r and V_r^T and computes them again when it is loaded; it "
+             "is not read. From one start, 20 steps equal those of PEFT.",
     .count = "rank*(rank-1)/2+2*magnitudes*rank",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "rank"},

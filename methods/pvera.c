@@ -40,43 +40,32 @@ static pb_node *linear(pb_build *build, const pb_site *site, pb_node *x)
     return pb_op_add(g, pb_inner_linear(build, site, x), pb_op_scale(g, pb_op_linear(g, z, B, NULL), b));
 }
 
-static const pb_peft peft = {
-    .type = "PVERA",
-    .tensors = (const pb_peft_tensor[]){{.ours = "d", .theirs = "pvera_lambda_d", .shape = "cols"},
-                                        {.ours = "b", .theirs = "pvera_lambda_b", .shape = "cols"},
-                                        {.ours = "A", .theirs = "base_model.pvera_A", .of_model = true},
-                                        {.ours = "B", .theirs = "base_model.pvera_B", .of_model = true},
-                                        {0}},
-    .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"},
-                                  {.key = "d_initial", .option = "initial"},
-                                  {.key = "pvera_dropout", .option = "dropout"},
-                                  {.key = "save_projection", .words = "true"}, /* what PEFT draws is not known here */
-                                  {0}},
-    .fixed = "\"bias\": \"none\"",
-};
-
 const pb_method pb_method_pvera = {
     .name = "pvera",
     .title = "PVeRA: VeRA with random activations between its random matrices",
     .paper = "Fillioux et al. 2025, PVeRA, arXiv:2512.07703",
-    .help = "Scales one random low-rank product as VeRA does, and adds trained amounts of noise inside it while "
-            "training.",
+    .help =
+        "Scales one random low-rank product as VeRA does, and adds trained amounts of noise inside it while training.",
     .equation = "y = W x + b * (B z), z ~ N(mu, diag(exp(v))), (mu, v) = d * (A x); loss + divergence * KL(z || N(0, "
                 "1)); scoring: z = mu",
-    .notes =
-        "z is drawn for every token and projection. The divergence is the mean over the tokens and the elements of z, "
-        "summed over the projections; the authors' code halves the sum, since it adapts two projections of a layer, "
-        "and has the weights 1e-6 to 1e-16, by data set, of which the largest is the default here. PEFT leaves it out. "
-        "d starts as in PEFT; the authors' code draws one number from 0 to 1 for all of its elements, and multiplies "
-        "the update by alpha = 16, which a learning rate of b can replace. sample=fixed is a variant of that code. "
-        "Scoring takes the mean of z, so that the method can be merged; the paper's samples when scoring, from which "
-        "it computes intervals and finds inputs of another distribution, are not here, and an adapter of PEFT that "
-        "has sample_at_inference is refused. For targets of several shapes A and B have the largest sides, as in "
-        "PEFT. The paper's benchmark is one of images.",
+    .notes = "z is drawn for every token and projection. The divergence is the mean over the tokens and the elements "
+             "of z, summed over the projections; the authors' code halves the sum, since it adapts two projections of "
+             "a layer, and has the weights 1e-6 to 1e-16, by data set, of which the largest is the default here. PEFT "
+             "leaves it out. d starts as in PEFT; the authors' code draws one number from 0 to 1 for all of its "
+             "elements, and multiplies the update by alpha = 16, which a learning rate of b can replace. sample=fixed "
+             "is a variant of that code. Scoring takes the mean of z, so that the method can be merged; the paper's "
+             "samples when scoring, from which it computes intervals and finds inputs of another distribution, are not "
+             "here, and an adapter of PEFT that has sample_at_inference is refused. For targets of several shapes A "
+             "and B have the largest sides, as in PEFT. The paper's benchmark is one of images.",
     .count = "2*rank+out",
     .deviation = "B: sqrt(2/rank); d: initial; b: 0",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "rank"},
     .hooks = {.linear = linear},
-    .peft = &peft,
+    .peft = PB_PEFT(
+        "PVERA",
+        PB_PEFT_TENSORS({"d", "pvera_lambda_d", "cols"}, {"b", "pvera_lambda_b", "cols"},
+                        {"A", "base_model.pvera_A", .of_model = true}, {"B", "base_model.pvera_B", .of_model = true}),
+        PB_PEFT_KEYS({"r", "rank"}, {"d_initial", "initial"}, {"pvera_dropout", "dropout"}, PB_PEFT_PROJECTION_SAVED),
+        .fixed = PB_PEFT_NO_BIAS),
 };

@@ -8,58 +8,23 @@ PB_SETTINGS(INT(rank, "32", 1, 4096, "r, the rank of each of the n products in t
             REAL(alpha, "640", 0, 1e6, "the update is scaled by alpha / r"),
             TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
-static int larger(int a, int b)
-{
-    return a > b ? a : b;
-}
-
-/* Uniform numbers with deviation 1; a smaller weight has the first columns of A and the first rows and columns of B. */
-static void shared(pb_build *b, int rank, int least, int most, pb_node **A, pb_node **B)
-{
-    int in, out;
-    pb_widest_target(b, &in, &out);
-    int all = (pb_min(in, out) + rank - 1) / rank * rank, own = (least + rank - 1) / rank * rank;
-    *A = pb_seeded(b, NULL, "A", rank, pb_min(in, out), pb_init_uniform(sqrt(3)));
-    *B = pb_seeded(b, NULL, "B", larger(in, out), all, pb_init_uniform(sqrt(3)));
-    *A = least < pb_min(in, out) ? pb_op_columns(b->graph, *A, 0, least) : *A;
-    *B = most < larger(in, out) ? pb_op_rows(b->graph, *B, 0, most) : *B;
-    *B = own < all ? pb_op_columns(b->graph, *B, 0, own) : *B;
-}
-
+/* A and B are uniform with deviation 1; a smaller weight has the first columns of A and the first part of B. */
 static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
 {
     const conf *c = pb_conf(b);
     pb_graph *g = b->graph;
-    int least = pb_min(site->in, site->out), most = larger(site->in, site->out), n = (least + c->rank - 1) / c->rank;
-    pb_node *A, *B, *lambda = pb_added(b, site, "lambda", c->rank, n, pb_init_constant(0));
-    pb_node *gamma = pb_added(b, site, "gamma", n, least, pb_init_constant(1.0 / larger(n, least)));
-    shared(b, c->rank, least, most, &A, &B);
-    A = pb_op_scale(g, pb_op_khatri_rao(g, A, gamma, false), pb_op_reshape(g, lambda, c->rank * n, 1));
+    int r = c->rank, least = pb_min(site->in, site->out), most = site->in + site->out - least, n = (least + r - 1) / r;
+    int in, out;
+    pb_widest_target(b, &in, &out);
+    int small = pb_min(in, out), large = in + out - small, all = (small + r - 1) / r * r;
+    pb_node *lambda = pb_added(b, site, "lambda", r, n, pb_init_constant(0));
+    pb_node *gamma = pb_added(b, site, "gamma", n, least, pb_init_constant(1.0 / least));
+    pb_node *A = pb_shared_part(b, pb_seeded(b, NULL, "A", r, small, pb_init_uniform(sqrt(3))), r, least);
+    pb_node *B = pb_shared_part(b, pb_seeded(b, NULL, "B", large, all, pb_init_uniform(sqrt(3))), most, n * r);
+    A = pb_op_scale(g, pb_op_khatri_rao(g, A, gamma, false), pb_op_reshape(g, lambda, r * n, 1));
     pb_node *change = least == site->in ? pb_op_product(g, B, false, A, false) : pb_op_product(g, A, true, B, true);
-    return pb_op_add(g, pb_op_times(g, change, c->alpha / c->rank), w);
+    return pb_op_add(g, pb_op_times(g, change, c->alpha / r), w);
 }
-
-static const pb_peft peft = {
-    .type = "RANDLORA",
-    .tensors = (const pb_peft_tensor[]){{.ours = "A",
-                                         .theirs = "base_model.randlora_A",
-                                         .shape = "rows, 1, cols",
-                                         .of_model = true,
-                                         .copies = "randlora_A"},
-                                        {.ours = "B",
-                                         .theirs = "base_model.randlora_B",
-                                         .shape = "rows, cols/rank, rank",
-                                         .of_model = true,
-                                         .copies = "randlora_B"},
-                                        {.ours = "lambda", .theirs = "randlora_lambda"},
-                                        {.ours = "gamma", .theirs = "randlora_gamma"},
-                                        {0}},
-    .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"},
-                                  {.key = "randlora_alpha", .option = "alpha"},
-                                  {.key = "save_projection", .words = "true"}, /* what PEFT draws is not known here */
-                                  {0}},
-    .fixed = "\"bias\": \"none\"",
-};
 
 const pb_method pb_method_randlora = {
     .name = "randlora",
@@ -77,5 +42,11 @@ const pb_method pb_method_randlora = {
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "rank"},
     .hooks = {.weight = weight},
-    .peft = &peft,
+    .peft = PB_PEFT(
+        "RANDLORA",
+        PB_PEFT_TENSORS(
+            {"A", "base_model.randlora_A", "rows, 1, cols", .of_model = true, .copies = "randlora_A"},
+            {"B", "base_model.randlora_B", "rows, cols/rank, rank", .of_model = true, .copies = "randlora_B"},
+            {"lambda", "randlora_lambda"}, {"gamma", "randlora_gamma"}),
+        PB_PEFT_KEYS({"r", "rank"}, {"randlora_alpha", "alpha"}, PB_PEFT_PROJECTION_SAVED), .fixed = PB_PEFT_NO_BIAS),
 };

@@ -13,13 +13,13 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 const pb_method pb_method_red = {
     .name = "red",
     .title = "RED: representation editing",
-    .paper = "Wu et al. 2024, Advancing parameter efficiency in fine-tuning via representation editing, "
-             "arXiv:2402.15179",
+    .paper =
+        "Wu et al. 2024, Advancing parameter efficiency in fine-tuning via representation editing, arXiv:2402.15179",
     .help = "Scales and shifts what the MLP of each layer computes by trained vectors.",
     .equation = "y = l * (W x + b) + beta",
-    .notes = "The vectors stand where the authors' code has them, on the output of the MLP's last projection, in "
-             "front of dropout and of the residual connection. targets=attn.o mlp.down edits attention as well, "
-             "which is a variant in that code.",
+    .notes = "The vectors stand where the authors' code has them, on the output of the MLP's last projection, in front "
+             "of dropout and of the residual connection. targets=attn.o mlp.down edits attention as well, which is a "
+             "variant in that code.",
     .count = "2*out",
     .deviation = "l: 1; beta: 0",
     .traits = {PB_ADDITIVE, .identity = true, .merges = true},

@@ -9,23 +9,14 @@ PB_SETTINGS(CHOICE(variant, "1", "1|2|4", "RoAd_1: an angle and a scale a pair; 
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
-    if (c->group % 2 || site->out % c->group) {
-        pb_error("road: group: want an even divisor of the %d outputs of %s, got %d", site->out, site->role, c->group);
-        return NULL;
-    }
+    if (c->group % 2 || site->out % c->group)
+        return pb_refuse("road: group: want an even divisor of the %d outputs of %s, got %d", site->out, site->role,
+                         c->group);
     int angles = 1 << c->variant, n = site->out / 2 * angles;
     pb_node *theta = pb_vector(b, site, "theta", n, pb_init_constant(0));
     pb_node *alpha = pb_vector(b, site, "alpha", n, pb_init_constant(1));
     return pb_op_turn(b->graph, pb_inner_linear(b, site, x), theta, alpha, c->group, angles);
 }
-
-static const pb_peft_tensor tensors[] = {{.ours = "theta", .theirs = "road_theta", .shape = "cols"},
-                                         {.ours = "alpha", .theirs = "road_alpha", .shape = "cols"},
-                                         {0}};
-static const pb_peft_key keys[] = {{.key = "variant", .option = "variant", .words = "\"road_1\"|\"road_2\"|\"road_4\""},
-                                   {.key = "group_size", .option = "group"},
-                                   {0}};
-static const pb_peft peft = {.type = "ROAD", .tensors = tensors, .keys = keys};
 
 const pb_method pb_method_road = {
     .name = "road",
@@ -34,13 +25,15 @@ const pb_method pb_method_road = {
     .help = "Turns and scales pairs of columns of each projection's output.",
     .equation = "y' = R (W x + b),  R = diag(alpha_i [cos theta_i, -sin theta_i; sin theta_i, cos theta_i])",
     .notes = "The pairs are neighbours, as in the paper; PEFT's default takes them from groups of 64 columns "
-             "(group=64), which is the same up to the order of the columns. The default targets are those of PEFT; "
-             "the paper's count of 0.07 % of RoBERTa-base is that of all projections (targets=*). The paper's "
-             "batches of several adapters are not reproduced.",
+             "(group=64), which is the same up to the order of the columns. The default targets are those of PEFT; the "
+             "paper's count of 0.07 % of RoBERTa-base is that of all projections (targets=*). The paper's batches of "
+             "several adapters are not reproduced.",
     .count = "out*((variant==0)+2*(variant==1)+4*(variant==2))",
     .deviation = "theta: 0; alpha: 1",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf)},
     .hooks = {.linear = linear},
-    .peft = &peft,
+    .peft = PB_PEFT(
+        "ROAD", PB_PEFT_TENSORS({"theta", "road_theta", "cols"}, {"alpha", "road_alpha", "cols"}),
+        PB_PEFT_KEYS({"variant", "variant", .words = "\"road_1\"|\"road_2\"|\"road_4\""}, {"group_size", "group"})),
 };

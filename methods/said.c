@@ -19,21 +19,13 @@ static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
     return pb_op_add(g, pb_op_fastfood(g, theta, pb_seed(b, site, "P"), site->out, site->in), w);
 }
 
-static const pb_preset presets[] = {
-    {"did", "DID: direct intrinsic dimension, without a scale for each layer",
-     "Li et al. 2018, Measuring the intrinsic dimension of objective landscapes, arXiv:1804.08838", "structure=no"},
-    {0},
-};
-
 const pb_method pb_method_said = {
     .name = "said",
     .title = "SAID: structure-aware intrinsic dimension",
-    .paper =
-        "Aghajanyan et al. 2020, Intrinsic dimensionality explains the effectiveness of language model fine-tuning, "
-        "arXiv:2012.13255",
-    .help =
-        "Adds a random projection of one trained vector to every weight.  The paper's d is that of theta and lambda "
-        "together.",
+    .paper = "Aghajanyan et al. 2020, Intrinsic dimensionality explains the effectiveness of language model "
+             "fine-tuning, arXiv:2012.13255",
+    .help = "Adds a random projection of one trained vector to every weight.  The paper's d is that of theta and "
+            "lambda together.",
     .equation = "W + lambda_l P theta, P random (Fastfood)",
     .notes = "P theta consists of blocks of n elements, n the smallest power of two of at least d: 1/sqrt(D sum "
              "G_ii^2) H G Pi H B theta, where D is the number of elements of the weight. The code in rabeehk/compacter "
@@ -44,6 +36,9 @@ const pb_method pb_method_said = {
     .count = "model: dimension+structure*layers",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "dimension"},
-    .presets = presets,
+    .presets =
+        PB_PRESETS({"did", "DID: direct intrinsic dimension, without a scale for each layer",
+                    "Li et al. 2018, Measuring the intrinsic dimension of objective landscapes, arXiv:1804.08838",
+                    "structure=no"}),
     .hooks = {.weight = weight},
 };

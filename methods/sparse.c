@@ -32,7 +32,7 @@ static size size_of(pb_build *b, const pb_site *site)
     if (c->within == MATRIX)
         return (size){places(c, site), (double)site->in * site->out, 0};
     size all = {0};
-    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
+    PB_EACH_TARGET(b, s) {
         all.first = s == site ? all.elements : all.first;
         all.places += places(c, s);
         all.elements += (double)s->in * s->out;
@@ -45,11 +45,10 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     const conf *c = pb_conf(b);
     const pb_site *owner = c->within == MATRIX ? site : NULL;
     size n = size_of(b, site);
-    if (n.places < 1 || n.places > n.elements || n.elements > INT32_MAX) {
-        pb_error("sparse: share %g and rank %d choose %.0f of %.0f places of %s; want 1 to all of at most 2^31 - 1",
-                 c->share, c->rank, n.places, n.elements, owner ? site->role : "the targets");
-        return NULL;
-    }
+    if (n.places < 1 || n.places > n.elements || n.elements > INT32_MAX)
+        return pb_refuse(
+            "sparse: share %g and rank %d choose %.0f of %.0f places of %s; want 1 to all of at most 2^31 - 1",
+            c->share, c->rank, n.places, n.elements, owner ? site->role : "the targets");
     pb_node *values = pb_vector(b, owner, "values", (int)n.places, pb_init_constant(0));
     const int *index = pb_indices(b, owner, "places", (int)n.places, (int)n.elements);
     return pb_op_sparse_add(b->graph, pb_inner_linear(b, site, x), x, values, index, (int)n.first);
@@ -113,64 +112,12 @@ static void start(pb_build *b, const pb_training_stats *stats)
         choose_places(b, s, stats);
 }
 
-/* PEFT has this method twice, with the places of a matrix by its sides or by a share. */
-static const pb_peft supertuning = {
-    .type = "SUPERTUNING",
-    .tensors =
-        (const pb_peft_tensor[]){
-            {.ours = "values", .theirs = "supertuning_values", .shape = "cols"},
-            {.ours = "places", .theirs = "supertuning_indices", .shape = "cols", .along = "values"},
-            {0}},
-    .keys = (const pb_peft_key[]){{.key = "sparsity", .option = "share", .complement = true}, {0}},
-    .loaded = (const pb_peft_tensor[]){{.ours = "within", .theirs = "matrix"}, {.ours = "rank", .theirs = "0"}, {0}},
-};
-static const pb_peft peft = {
-    .type = "SHIRA",
-    .tensors =
-        (const pb_peft_tensor[]){{.ours = "values", .theirs = "shira_weight", .shape = "cols"},
-                                 {.ours = "places", .theirs = "shira_indices", .shape = "2, cols", .along = "values"},
-                                 {0}},
-    .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"}, {0}},
-    .loaded = (const pb_peft_tensor[]){{.ours = "within", .theirs = "matrix"}, {.ours = "share", .theirs = "0"}, {0}},
-    .other = &supertuning,
-};
-
-static const pb_preset presets[] = {
-    {"fishmask", "FISH Mask: the weights with the largest Fisher information",
-     "Sung et al. 2021, Training neural networks with fixed sparse masks, arXiv:2111.09839",
-     "choose=squares,within=model,share=0.005,samples=1024",
-     "The score of a place is the mean over examples of the squared gradient with the true label: the diagonal of the "
-     "empirical Fisher information. Places are chosen among all matrices together."},
-    {"random-mask", "Random masking: weights at random",
-     "Xu and Zhang 2024, Random masking finds winning tickets, arXiv:2405.02596",
-     "choose=random,within=matrix,share=0.01",
-     "The places of each matrix are drawn at random. The paper compares many shares, down to 0.0001 in the authors' "
-     "example; 0.01 is chosen here."},
-    {"sift", "SIFT: the weights with the largest gradients",
-     "Song et al. 2023, Sparse is enough in fine-tuning pre-trained large language models, arXiv:2312.11875",
-     "choose=gradient,within=matrix,share=0.05,samples=32",
-     "The score is the absolute mean gradient of examples that are drawn at random; the authors' code takes the "
-     "gradient of the first batch. The share is that of their script for LLaMA-7B; theirs for GLUE choose 0.008 of "
-     "the attention's weights (share=0.008,targets=attn.*)."},
-    {"shira", "SHiRA: a sparse adapter of high rank",
-     "Bhardwaj et al. 2024, Sparse high rank adapters, arXiv:2406.13175", "choose=snip,within=matrix,share=0,rank=8",
-     "The score is the absolute value of gradient times weight, one of several choices that the paper compares; each "
-     "matrix has as many places as a LoRA of this rank has parameters. PEFT draws places at random: "
-     "shira:choose=random."},
-    {"supertuning", "Super-tuning: the weights of the largest magnitude",
-     "Ilin et al. 2026, Super-tuning: from activation-aware pruning to sparse fine-tuning, arXiv:2607.09287",
-     "choose=magnitude,within=matrix,share=0.01",
-     "The score is the absolute weight, as in PEFT; the paper's other score, which reads activations, is not here."},
-    {0},
-};
-
 const pb_method pb_method_sparse = {
     .name = "sparse",
     .title = "Sparse update: chosen weights train",
     .paper = "Sung et al. 2021, Training neural networks with fixed sparse masks, arXiv:2111.09839",
-    .help =
-        "Trains few weights of chosen projections, which have the highest scores before training, as a sparse matrix "
-        "beside the frozen weights.",
+    .help = "Trains few weights of chosen projections, which have the highest scores before training, as a sparse "
+            "matrix beside the frozen weights.",
     .equation = "y = (W + S) x, S trains at k places and is 0 elsewhere",
     .notes = "Places are in the matrices of the targeted projections only: embeddings, biases and norms do not compete "
              "for them. The head trains as a whole, in addition to the k places. Gradients of full size exist in the "
@@ -180,7 +127,43 @@ const pb_method pb_method_sparse = {
     .count = "floor(share*(in*out))+rank*(in+out)",
     .traits = {PB_SELECTIVE, .identity = true, .ranks = true, .merges = true},
     .settings = {options, sizeof(conf), "share"},
-    .presets = presets,
+    .presets = PB_PRESETS(
+        {"fishmask", "FISH Mask: the weights with the largest Fisher information",
+         "Sung et al. 2021, Training neural networks with fixed sparse masks, arXiv:2111.09839",
+         "choose=squares,within=model,share=0.005,samples=1024",
+         "The score of a place is the mean over examples of the squared gradient with the true label: the diagonal of "
+         "the empirical Fisher information. Places are chosen among all matrices together."},
+        {"random-mask", "Random masking: weights at random",
+         "Xu and Zhang 2024, Random masking finds winning tickets, arXiv:2405.02596",
+         "choose=random,within=matrix,share=0.01",
+         "The places of each matrix are drawn at random. The paper compares many shares, down to 0.0001 in the "
+         "authors' example; 0.01 is chosen here."},
+        {"sift", "SIFT: the weights with the largest gradients",
+         "Song et al. 2023, Sparse is enough in fine-tuning pre-trained large language models, arXiv:2312.11875",
+         "choose=gradient,within=matrix,share=0.05,samples=32",
+         "The score is the absolute mean gradient of examples that are drawn at random; the authors' code takes the "
+         "gradient of the first batch. The share is that of their script for LLaMA-7B; theirs for GLUE choose 0.008 of "
+         "the attention's weights (share=0.008,targets=attn.*)."},
+        {"shira", "SHiRA: a sparse adapter of high rank",
+         "Bhardwaj et al. 2024, Sparse high rank adapters, arXiv:2406.13175",
+         "choose=snip,within=matrix,share=0,rank=8",
+         "The score is the absolute value of gradient times weight, one of several choices that the paper compares; "
+         "each matrix has as many places as a LoRA of this rank has parameters. PEFT draws places at random: "
+         "shira:choose=random."},
+        {"supertuning", "Super-tuning: the weights of the largest magnitude",
+         "Ilin et al. 2026, Super-tuning: from activation-aware pruning to sparse fine-tuning, arXiv:2607.09287",
+         "choose=magnitude,within=matrix,share=0.01",
+         "The score is the absolute weight, as in PEFT; the paper's other score, which reads activations, is not "
+         "here."}),
     .hooks = {.linear = linear, .asks = asks, .start = start},
-    .peft = &peft,
+    /* PEFT has this method twice, with the places of a matrix by its sides or by a share. */
+    .peft = PB_PEFT(
+        "SHIRA",
+        PB_PEFT_TENSORS({"values", "shira_weight", "cols"}, {"places", "shira_indices", "2, cols", .along = "values"}),
+        PB_PEFT_KEYS({"r", "rank"}), .loaded = PB_PEFT_TENSORS({"within", "matrix"}, {"share", "0"}),
+        .other = PB_PEFT("SUPERTUNING",
+                         PB_PEFT_TENSORS({"values", "supertuning_values", "cols"},
+                                         {"places", "supertuning_indices", "cols", .along = "values"}),
+                         PB_PEFT_KEYS({"sparsity", "share", .complement = true}),
+                         .loaded = PB_PEFT_TENSORS({"within", "matrix"}, {"rank", "0"}))),
 };

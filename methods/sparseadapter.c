@@ -23,10 +23,8 @@ static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
     (void)x;
     const conf *c = pb_conf(b);
     double all = elements(b, NULL), kept = ceil((1 - c->sparsity) * all);
-    if (all > INT32_MAX) {
-        pb_error("sparseadapter: the adapters have %.0f weights; want at most 2^31 - 1", all);
-        return NULL;
-    }
+    if (all > INT32_MAX)
+        return pb_refuse("sparseadapter: the adapters have %.0f weights; want at most 2^31 - 1", all);
     if (!pb_indices(b, NULL, "places", (int)kept, (int)all))
         return NULL;
     if (site == pb_next_target(b, NULL))
@@ -42,7 +40,7 @@ static void prune_all(pb_build *b, bool gradients)
 {
     const pb_param *places = pb_tensor(b, NULL, "places");
     int k = 0, at = 0;
-    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s))
+    PB_EACH_TARGET(b, s)
         for (size_t part = 0; part < PB_COUNT(name); part++) {
             pb_param *p = pb_tensor(b, s, name[part]);
             pb_keep_places(places->index, places->cols, &k, at, p->rows * p->cols, gradients ? p->g : p->x);
@@ -57,7 +55,7 @@ static void start(pb_build *b, const pb_training_stats *stats)
     pb_top top = {.keep = places->cols, .place = places->index};
     top.value = pb_alloc((size_t)places->cols * sizeof *top.value);
     int at = 0;
-    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s))
+    PB_EACH_TARGET(b, s)
         for (size_t part = 0; part < PB_COUNT(name); part++) {
             const pb_param *p = pb_tensor(b, s, name[part]);
             for (int i = 0; i < p->rows * p->cols; i++)
@@ -80,12 +78,11 @@ const pb_method pb_method_sparseadapter = {
     .paper = "He et al. 2022, SparseAdapter, arXiv:2210.04284",
     .help = "Prunes the adapters after each sublayer by the gradient at the start, and trains what is left.",
     .equation = "y + (U * M_U) f((D * M_D) y + b_D) + b_U, where M keeps the largest |w dL/dw| of all D and U",
-    .notes =
-        "D and U start as in the authors' scripts, both normal with deviation 0.02: with U = 0 all scores would be "
-        "0.  The adapter therefore does not start as the base model does.  Pruning is by SNIP and over all adapters "
-        "together, with 40 % pruned, where the paper finds the best scores; a larger bottleneck with a larger "
-        "sparsity is its Large-Sparse setting.  What is pruned does not count as trained, and the artifact stores the "
-        "gaps that it leaves.",
+    .notes = "D and U start as in the authors' scripts, both normal with deviation 0.02: with U = 0 all scores would "
+             "be 0.  The adapter therefore does not start as the base model does.  Pruning is by SNIP and over all "
+             "adapters together, with 40 % pruned, where the paper finds the best scores; a larger bottleneck with a "
+             "larger sparsity is its Large-Sparse setting.  What is pruned does not count as trained, and the artifact "
+             "stores the gaps that it leaves.",
     .count = "model: ceil((1-sparsity)*(2*bottleneck*width*sites)) + sites*(bottleneck+width)",
     .traits = {PB_ADDITIVE, .ranks = true},
     .settings = {options, sizeof(conf), "bottleneck"},

@@ -11,14 +11,6 @@ static bool trains(const void *settings, const pb_param *p, int layers)
     return p->kind == PB_HEAD || (kind && pb_param_in(c->only, p, layers));
 }
 
-static const pb_preset presets[] = {
-    {"attention-only", "Fine-tuning of the attention layers",
-     "Touvron et al. 2022, Three things everyone should know about vision transformers, arXiv:2203.09795",
-     "only=attn.*,weights=yes,biases=yes",
-     "The paper's networks are vision transformers, whose attention is that of an encoder of texts."},
-    {0},
-};
-
 const pb_method pb_method_subset = {
     .name = "subset",
     .title = "Subset: chosen projections of the base train",
@@ -28,6 +20,10 @@ const pb_method pb_method_subset = {
     .notes = "The norms stay frozen.",
     .traits = {PB_SELECTIVE, .identity = true},
     .settings = {options, sizeof(conf)},
-    .presets = presets,
+    .presets = PB_PRESETS(
+        {"attention-only", "Fine-tuning of the attention layers",
+         "Touvron et al. 2022, Three things everyone should know about vision transformers, arXiv:2203.09795",
+         "only=attn.*,weights=yes,biases=yes",
+         "The paper's networks are vision transformers, whose attention is that of an encoder of texts."}),
     .hooks = {.select = trains},
 };

@@ -35,9 +35,9 @@ static int check(pb_build *b, const pb_site *site, int k)
     if (c->pattern != PLAIN && c->band >= k)
         return pb_error("svft: band: want less than the %d singular values of %s, got %d", k, site->role, c->band);
     if (c->pattern == TOP && site->in != site->out)
-        return pb_error("svft: pattern: top compares left and right singular vectors, want a square projection; %s is "
-                        "[%d,%d]",
-                        site->role, site->out, site->in);
+        return pb_error(
+            "svft: pattern: top compares left and right singular vectors, want a square projection; %s is [%d,%d]",
+            site->role, site->out, site->in);
     return 0;
 }
 
@@ -108,7 +108,7 @@ static void start(pb_build *b, const pb_training_stats *stats)
 {
     (void)stats;
     const conf *c = pb_conf(b);
-    for (const pb_site *site = pb_next_target(b, NULL); site; site = pb_next_target(b, site)) {
+    PB_EACH_TARGET(b, site) {
         int k = values_of(c, site);
         pb_singular w;
         if (!pb_singular_of_weight(&w, site)) {
@@ -123,13 +123,6 @@ static void start(pb_build *b, const pb_training_stats *stats)
     }
 }
 
-static const pb_preset presets[] = {
-    {"svdiff", "SVDiff: the singular values train",
-     "Han et al. 2023, SVDiff: compact parameter space for diffusion fine-tuning, arXiv:2303.11305", "relu=yes",
-     "The paper adapts the convolutions and projections of image models, by their weights as matrices."},
-    {0},
-};
-
 const pb_method pb_method_svft = {
     .name = "svft",
     .title = "SVFT: a sparse matrix between all singular vectors",
@@ -143,6 +136,9 @@ const pb_method pb_method_svft = {
     .count = "k = rank+(rank==0)*min(in,out); (pattern==0)*k+(pattern>0)*((2*band+1)*k-band*(band+1))",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf)},
-    .presets = presets,
+    .presets = PB_PRESETS(
+        {"svdiff", "SVDiff: the singular values train",
+         "Han et al. 2023, SVDiff: compact parameter space for diffusion fine-tuning, arXiv:2303.11305", "relu=yes",
+         "The paper adapts the convolutions and projections of image models, by their weights as matrices."}),
     .hooks = {.linear = linear, .start = start},
 };

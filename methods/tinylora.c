@@ -28,9 +28,7 @@ static pb_node *between(pb_build *b, const pb_site *site)
 {
     const conf *c = pb_conf(b);
     int r = c->rank;
-    char name[32];
-    snprintf(name, sizeof name, "v.%d", group_of(b, site));
-    pb_node *v = pb_vector(b, NULL, name, c->u, pb_init_constant(0));
+    pb_node *v = pb_vector(b, NULL, pb_name(b, "v.%d", group_of(b, site)), c->u, pb_init_constant(0));
     pb_node *P = pb_seeded(b, site, "P", c->u, r * r, pb_init_normal(1 / sqrt(r)));
     return pb_op_reshape(b->graph, pb_op_product(b->graph, v, false, P, false), r, r);
 }
@@ -39,28 +37,10 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
     pb_node *A, *B;
-    if (pb_singular_fixed(b, site, c->rank, &A, &B))
-        return NULL;
+    pb_singular_fixed(b, site, c->rank, &A, &B);
     pb_node *h = pb_op_linear(b->graph, pb_op_linear(b->graph, x, A, NULL), between(b, site), NULL);
     return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, B, 1);
 }
-
-static const pb_peft peft = {
-    .type = "TINYLORA",
-    .tensors =
-        (const pb_peft_tensor[]){
-            {.ours = "A", .theirs = "tinylora_A"},
-            {.ours = "B", .theirs = "tinylora_B"},
-            {.ours = "P", .theirs = "tinylora_P", .shape = "rows, rank, rank"},
-            {.ours = "v.#", .theirs = "base_model.tinylora_v.#", .shape = "cols", .of_model = true},
-            {0}},
-    .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"},
-                                  {.key = "u", .option = "u"},
-                                  {.key = "weight_tying", .option = "tie"},
-                                  {.key = "save_projection", .words = "true"}, /* what PEFT draws is not known here */
-                                  {0}},
-    .fixed = "\"bias\": \"none\"",
-};
 
 const pb_method pb_method_tinylora = {
     .name = "tinylora",
@@ -76,5 +56,9 @@ const pb_method pb_method_tinylora = {
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "u"},
     .hooks = {.linear = linear, .start = pb_singular_start},
-    .peft = &peft,
+    .peft = PB_PEFT("TINYLORA",
+                    PB_PEFT_TENSORS({"A", "tinylora_A"}, {"B", "tinylora_B"}, {"P", "tinylora_P", "rows, rank, rank"},
+                                    {"v.#", "base_model.tinylora_v.#", "cols", .of_model = true}),
+                    PB_PEFT_KEYS({"r", "rank"}, {"u", "u"}, {"weight_tying", "tie"}, PB_PEFT_PROJECTION_SAVED),
+                    .fixed = PB_PEFT_NO_BIAS),
 };

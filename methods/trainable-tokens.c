@@ -68,13 +68,6 @@ static pb_node *embed(pb_build *b, pb_node *x)
     return pb_op_replace(b->graph, x, pb_added(b, NULL, "rows", n, b->width, start), b->ids, ids);
 }
 
-static const pb_peft peft = {
-    .type = "TRAINABLE_TOKENS",
-    .layout = PB_PEFT_TOKENS,
-    .tensors = (const pb_peft_tensor[]){{.ours = "rows", .theirs = "trainable_tokens_delta"}, {0}},
-    .keys = (const pb_peft_key[]){{.key = "token_indices", .option = "ids", .list = ids_of, .count = "tokens"}, {0}},
-};
-
 const pb_method pb_method_trainable_tokens = {
     .name = "trainable-tokens",
     .title = "Trainable tokens: the embeddings of chosen tokens",
@@ -82,11 +75,13 @@ const pb_method pb_method_trainable_tokens = {
     .help = "Trains the word embeddings of a few tokens, such as new ones.",
     .equation = "y = f(E'(x)), where n rows of E' train and start as those of E",
     .notes = "PEFT changes a tied output table with them, which is refused here, and saves no head. The default ids "
-             "hold the special tokens of "
-             "most vocabularies. The head trains besides, so a task can be learned with tokens that never occur.",
+             "hold the special tokens of most vocabularies. The head trains besides, so a task can be learned with "
+             "tokens that never occur.",
     .count = "model: tokens*width",
     .traits = {PB_SELECTIVE, .identity = true},
     .settings = {options, sizeof(conf), "tokens"},
     .hooks = {.embed = embed},
-    .peft = &peft,
+    .peft = PB_PEFT("TRAINABLE_TOKENS", .layout = PB_PEFT_TOKENS,
+                    .tensors = PB_PEFT_TENSORS({"rows", "trainable_tokens_delta"}),
+                    .keys = PB_PEFT_KEYS({"token_indices", "ids", .list = ids_of, .count = "tokens"})),
 };

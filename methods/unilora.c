@@ -12,7 +12,7 @@ PB_SETTINGS(INT(dimension, "256", 1, 1 << 24, "d, the numbers in theta"), INT(ra
 static long long places(pb_build *b, const pb_site *site, int rank, long long *first)
 {
     long long sum = 0;
-    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
+    PB_EACH_TARGET(b, s) {
         *first = s == site ? sum : *first;
         sum += (long long)rank * (s->in + s->out);
     }
@@ -82,24 +82,6 @@ static pb_node *scales_of_B(pb_build *b, const pb_site *site)
     return scales_of(b, site, true);
 }
 
-static const pb_peft peft = {
-    .type = "UNILORA",
-    .tensors =
-        (const pb_peft_tensor[]){
-            {.ours = "places", .theirs = "unilora_indices_A", .shape = "rank, in", .of_model = true, .part = true},
-            {.ours = "places", .theirs = "unilora_indices_B", .shape = "out, rank", .of_model = true, .part = true},
-            {.ours = "", .theirs = "unilora_scales_A", .plus = scales_of_A},
-            {.ours = "", .theirs = "unilora_scales_B", .plus = scales_of_B},
-            {.ours = "theta", .theirs = "base_model.unilora_theta_d", .shape = "cols", .of_model = true},
-            {0}},
-    .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"},
-                                  {.key = "theta_d_length", .option = "dimension"},
-                                  {.key = "unilora_dropout", .option = "dropout"},
-                                  {.key = "save_indices", .words = "true"}, /* what PEFT draws is not known here */
-                                  {0}},
-    .fixed = "\"bias\": \"none\"",
-};
-
 const pb_method pb_method_unilora = {
     .name = "unilora",
     .title = "Uni-LoRA: all LoRAs from one vector",
@@ -114,5 +96,14 @@ const pb_method pb_method_unilora = {
     .traits = {PB_REPARAMETRIZATION, .merges = true},
     .settings = {options, sizeof(conf), "dimension"},
     .hooks = {.linear = linear},
-    .peft = &peft,
+    /* What PEFT draws is not known here. */
+    .peft = PB_PEFT("UNILORA",
+                    PB_PEFT_TENSORS({"places", "unilora_indices_A", "rank, in", .of_model = true, .part = true},
+                                    {"places", "unilora_indices_B", "out, rank", .of_model = true, .part = true},
+                                    {"", "unilora_scales_A", .plus = scales_of_A},
+                                    {"", "unilora_scales_B", .plus = scales_of_B},
+                                    {"theta", "base_model.unilora_theta_d", "cols", .of_model = true}),
+                    PB_PEFT_KEYS({"r", "rank"}, {"theta_d_length", "dimension"}, {"unilora_dropout", "dropout"},
+                                 {"save_indices", .words = "true"}),
+                    .fixed = PB_PEFT_NO_BIAS),
 };

@@ -67,10 +67,8 @@ static bool has_lora(pb_build *b)
 static pb_node *embed(pb_build *b, pb_node *x)
 {
     const conf *c = pb_conf(b);
-    if (!has_lora(b)) {
-        pb_error("unipelt: lora: '%s' matches no projection", c->lora);
-        return NULL;
-    }
+    if (!has_lora(b))
+        return pb_refuse("unipelt: lora: '%s' matches no projection", c->lora);
     b->first_position += c->length;
     return x;
 }
@@ -126,16 +124,16 @@ static pb_node *block(pb_build *b, const pb_site *site, pb_node *x, pb_node *y)
 const pb_method pb_method_unipelt = {
     .name = "unipelt",
     .title = "UniPELT: gates that mix LoRA, a prefix and adapters",
-    .paper = "Mao et al. 2022, UniPELT: A unified framework for parameter-efficient language model tuning, "
-             "arXiv:2110.07577",
+    .paper =
+        "Mao et al. 2022, UniPELT: A unified framework for parameter-efficient language model tuning, arXiv:2110.07577",
     .help = "Trains LoRA, a prefix and adapters together, with a gate for each that reads the layer's input.",
     .equation =
         "W x + g_L B A x; softmax(q [g_P P_k; K]^T) [g_P P_v; V]; y + g_A U f(D y); g = mean_t sigmoid(w x_t + b)",
     .notes = "As in the paper, the gate of LoRA stands in the place of alpha/rank.  In a decoder a mean over the text "
              "would see the future: there the gates of LoRA and adapter are each token's own, and that of the prefix "
              "is the text's first token's, since keys and values of a prefix are the same for all tokens.",
-    .count = "model: length*width+hidden*(width+1); layer: 2*kv*(hidden+1)+width+1; "
-             "layer: bottleneck*(2*width+1)+width+width+1; lora*(rank*(in+out)+in+1)",
+    .count = "model: length*width+hidden*(width+1); layer: 2*kv*(hidden+1)+width+1; layer: "
+             "bottleneck*(2*width+1)+width+width+1; lora*(rank*(in+out)+in+1)",
     .deviation = "A: 1/sqrt(3*in); B: 0; down.weight: init; up.weight: 0; gate.weight: init; embed: 1",
     .traits = {PB_HYBRID},
     .settings = {options, sizeof(conf), "bottleneck"},

@@ -19,11 +19,9 @@ static pb_node *composed(pb_build *b, const pb_site *site, const char *name, int
     const conf *c = pb_conf(b);
     pb_graph *g = b->graph;
     int length = c->length ? c->length : b->kv_width / 2;
-    if (side % length || c->topk > c->vectors) {
-        pb_error("vblora: length=%d, topk=%d: want a divisor of %d, a side of %s, and at most %d vectors", length,
-                 c->topk, side, site->role, c->vectors);
-        return NULL;
-    }
+    if (side % length || c->topk > c->vectors)
+        return pb_refuse("vblora: length=%d, topk=%d: want a divisor of %d, a side of %s, and at most %d vectors",
+                         length, c->topk, side, site->role, c->vectors);
     pb_node *bank = pb_added(b, NULL, "bank", c->vectors, length, pb_init_uniform(c->bound));
     pb_node *logits = pb_added(b, site, name, c->rank * (side / length), c->vectors, pb_init_normal(c->deviation));
     pb_node *p = pb_op_softmax(g, pb_rated(logits, c->ratio), c->topk);
@@ -39,24 +37,6 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, B, 1);
 }
 
-static const pb_peft peft = {
-    .type = "VBLORA",
-    .tensors =
-        (const pb_peft_tensor[]){
-            {.ours = "A", .theirs = "vblora_logits_A", .shape = "rank, in/length, vectors"},
-            {.ours = "B", .theirs = "vblora_logits_B", .shape = "out/length, rank, vectors", .axes = "102"},
-            {.ours = "bank", .theirs = "base_model.vblora_vector_bank", .of_model = true},
-            {0}},
-    .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"},
-                                  {.key = "num_vectors", .option = "vectors"},
-                                  {.key = "vector_length", .option = "length"},
-                                  {.key = "topk", .option = "topk"},
-                                  {.key = "vblora_dropout", .option = "dropout"},
-                                  {.key = "save_only_topk_weights", .words = "false"},
-                                  {0}},
-    .fixed = "\"bias\": \"none\"",
-};
-
 const pb_method pb_method_vblora = {
     .name = "vblora",
     .title = "VB-LoRA: all LoRAs from a bank of vectors",
@@ -65,9 +45,8 @@ const pb_method pb_method_vblora = {
     .equation = "y = W x + B A x; each sub-vector of A and B is sum_j p_j bank_j, p = softmax of its k largest logits",
     .notes =
         "The learning rate of [train] is that of the bank and of the head; the paper's rates are 0.001 for the bank "
-        "and "
-        "0.01 for the logits. The paper's b is 256; the default is half the width of keys and values, since b has to "
-        "divide all sides, and an adapter of PEFT is written only with a length that is given. The numbers of the "
+        "and 0.01 for the logits. The paper's b is 256; the default is half the width of keys and values, since b has "
+        "to divide all sides, and an adapter of PEFT is written only with a length that is given. The numbers of the "
         "paper count what it stores, the bank, k - 1 weights and k indices of each sub-vector; here, as with PEFT's "
         "default, the artifact holds all logits, which are h for b elements of A and B. A and B both start away from "
         "zero, so the first outputs are not exactly those of the base model. The product with p is a dense one.",
@@ -76,5 +55,12 @@ const pb_method pb_method_vblora = {
     .traits = {PB_REPARAMETRIZATION, .merges = true},
     .settings = {options, sizeof(conf), "vectors"},
     .hooks = {.linear = linear},
-    .peft = &peft,
+    .peft =
+        PB_PEFT("VBLORA",
+                PB_PEFT_TENSORS({"A", "vblora_logits_A", "rank, in/length, vectors"},
+                                {"B", "vblora_logits_B", "out/length, rank, vectors", "102"},
+                                {"bank", "base_model.vblora_vector_bank", .of_model = true}),
+                PB_PEFT_KEYS({"r", "rank"}, {"num_vectors", "vectors"}, {"vector_length", "length"}, {"topk", "topk"},
+                             {"vblora_dropout", "dropout"}, {"save_only_topk_weights", .words = "false"}),
+                .fixed = PB_PEFT_NO_BIAS),
 };

@@ -18,36 +18,25 @@ static pb_node *linear(pb_build *build, const pb_site *site, pb_node *x)
     return pb_op_add(g, pb_inner_linear(build, site, x), pb_op_scale(g, pb_op_linear(g, h, B, NULL), b));
 }
 
-static const pb_peft peft = {
-    .type = "VERA",
-    .tensors = (const pb_peft_tensor[]){{.ours = "d", .theirs = "vera_lambda_d", .shape = "cols"},
-                                        {.ours = "b", .theirs = "vera_lambda_b", .shape = "cols"},
-                                        {.ours = "A", .theirs = "base_model.vera_A", .of_model = true},
-                                        {.ours = "B", .theirs = "base_model.vera_B", .of_model = true},
-                                        {0}},
-    .keys = (const pb_peft_key[]){{.key = "r", .option = "rank"},
-                                  {.key = "d_initial", .option = "initial"},
-                                  {.key = "vera_dropout", .option = "dropout"},
-                                  {.key = "save_projection", .words = "true"}, /* what PEFT draws is not known here */
-                                  {0}},
-    .fixed = "\"bias\": \"none\"",
-};
-
 const pb_method pb_method_vera = {
     .name = "vera",
     .title = "VeRA: trained vectors between random matrices that all layers share",
     .paper = "Kopiczko et al. 2023, VeRA, arXiv:2310.11454",
     .help = "Scales the rows and columns of one random low-rank product by vectors of each projection.",
     .equation = "y = W x + b * (B (d * (A x)))",
-    .notes =
-        "The rank is that of the paper's RoBERTa-large; its RoBERTa-base and GPT-2 have 1024. The paper adapts "
-        "projections of one shape; for targets of several shapes A and B have the largest sides, and a smaller "
-        "projection uses their first rows and columns, as in PEFT. A rank of hundreds costs the FLOPs of a LoRA of "
-        "that rank, so in a small model the method saves stored parameters only.",
+    .notes = "The rank is that of the paper's RoBERTa-large; its RoBERTa-base and GPT-2 have 1024. The paper adapts "
+             "projections of one shape; for targets of several shapes A and B have the largest sides, and a smaller "
+             "projection uses their first rows and columns, as in PEFT. A rank of hundreds costs the FLOPs of a LoRA "
+             "of that rank, so in a small model the method saves stored parameters only.",
     .count = "rank+out",
     .deviation = "B: sqrt(2/rank); d: initial; b: 0",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "rank"},
     .hooks = {.linear = linear},
-    .peft = &peft,
+    .peft = PB_PEFT(
+        "VERA",
+        PB_PEFT_TENSORS({"d", "vera_lambda_d", "cols"}, {"b", "vera_lambda_b", "cols"},
+                        {"A", "base_model.vera_A", .of_model = true}, {"B", "base_model.vera_B", .of_model = true}),
+        PB_PEFT_KEYS({"r", "rank"}, {"d_initial", "initial"}, {"vera_dropout", "dropout"}, PB_PEFT_PROJECTION_SAVED),
+        .fixed = PB_PEFT_NO_BIAS),
 };

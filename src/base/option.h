@@ -72,8 +72,8 @@ typedef struct pb_option {
  *         PB_OPTION(conf, targets, TEXT, "attn.*", "projections to adapt"),
  *         {0}};
  *
- * There are at most 16.  A kind K is two macros: PB_FIELD_K is the field of the struct, and PB_SETTING_K the row.  Other
- * headers have kinds for several settings that belong together (model/low_rank.h). */
+ * There are at most 16.  A kind K is two macros: PB_FIELD_K is the field of the struct, and PB_SETTING_K the row.
+ * Other headers have kinds for several settings that belong together (model/low_rank.h). */
 #define PB_SETTINGS(...)                                                                                               \
     typedef struct conf {                                                                                              \
         PB_EACH(PB_FIELD_OF, __VA_ARGS__)                                                                              \

@@ -79,7 +79,7 @@ void pb_experiment_restore_files(pb_experiment *e, const pb_settings *found);
 /* Reads [experiment] budget: a number of elements such as "50000", "100k" or "1.5M".  Returns -1 with an error. */
 int pb_budget_parse(const char *text, double *out);
 
-/* Sets the sizes of a cell's methods (pb_method_settings.size), so that with them as many elements train as [experiment]
+/* Sets the sizes of a cell's methods (their settings.size), so that with them as many elements train as [experiment]
  * budget allows, without those of the task's head.  In a composition each method with a size gets the same share of
  * what those before it have left.  A row without such a method stays as it is.  Returns -1 with an error if the
  * smallest size is too large. */

@@ -38,6 +38,27 @@ const void *pb_conf(const pb_build *b)
     return b->model->part[b->part].conf;
 }
 
+void *pb_refuse(const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    pb_error("%s", text);
+    return NULL;
+}
+
+const char *pb_name(pb_build *b, const char *fmt, ...)
+{
+    char name[PB_ADDED_NAME];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(name, sizeof name, fmt, args);
+    va_end(args);
+    return pb_arena_strdup(b->graph ? pb_graph_arena(b->graph) : b->model->arena, name);
+}
+
 /* ---- parameters of methods ---------------------------------------------------------------------- */
 
 static const char *added_name(const pb_build *b, const pb_site *site, const char *name, char out[PB_ADDED_NAME])
@@ -284,10 +305,18 @@ const pb_site *pb_next_target(pb_build *b, const pb_site *after)
     return NULL;
 }
 
+int pb_count_targets(pb_build *b, const char *role)
+{
+    int n = 0;
+    PB_EACH_TARGET(b, s)
+        n += !role || !strcmp(s->role, role);
+    return n;
+}
+
 void pb_widest_target(pb_build *b, int *in, int *out)
 {
     *in = *out = 0;
-    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
+    PB_EACH_TARGET(b, s) {
         *in = s->in > *in ? s->in : *in;
         *out = s->out > *out ? s->out : *out;
     }

@@ -24,21 +24,25 @@ pb_low_rank pb_low_rank_at(const void *settings, const pb_site *site)
 int pb_low_rank_largest(pb_build *b)
 {
     int most = 0;
-    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
+    PB_EACH_TARGET(b, s) {
         int rank = pb_low_rank_at(pb_conf(b), s).rank;
         most = rank > most ? rank : most;
     }
     return most;
 }
 
+pb_node *pb_shared_part(pb_build *b, pb_node *whole, int rows, int cols)
+{
+    whole = whole && rows < whole->rows ? pb_op_rows(b->graph, whole, 0, rows) : whole;
+    return whole && cols < whole->cols ? pb_op_columns(b->graph, whole, 0, cols) : whole;
+}
+
 void pb_shared_factors(pb_build *b, const pb_site *site, int rows, int rank, pb_node **A, pb_node **B)
 {
     int in, out;
     pb_widest_target(b, &in, &out);
-    *A = pb_seeded(b, NULL, "A", rows, in, pb_init_uniform(sqrt(6.0 / in)));
-    *B = pb_seeded(b, NULL, "B", out, rank, pb_init_uniform(sqrt(6.0 / rank)));
-    *A = site->in < in ? pb_op_columns(b->graph, *A, 0, site->in) : *A;
-    *B = site->out < out ? pb_op_rows(b->graph, *B, 0, site->out) : *B;
+    *A = pb_shared_part(b, pb_seeded(b, NULL, "A", rows, in, pb_init_uniform(sqrt(6.0 / in))), rows, site->in);
+    *B = pb_shared_part(b, pb_seeded(b, NULL, "B", out, rank, pb_init_uniform(sqrt(6.0 / rank))), site->out, rank);
 }
 
 pb_node *pb_low_rank_down(pb_build *b, const pb_site *site, int rank)

@@ -58,6 +58,9 @@ int pb_low_rank_largest(pb_build *b);
  * smaller projection has the first of them. */
 void pb_shared_factors(pb_build *b, const pb_site *site, int rows, int rank, pb_node **A, pb_node **B);
 
+/* Returns the first rows and columns of a matrix that projections of several shapes share. */
+pb_node *pb_shared_part(pb_build *b, pb_node *whole, int rows, int cols);
+
 /* Returns the trained matrices of the running method at a site, as the paper starts them: A is random, as
  * kaiming_uniform_ draws it, and B is zero. */
 pb_node *pb_low_rank_down(pb_build *b, const pb_site *site, int rank);

@@ -14,6 +14,7 @@
 #include "base/rng.h"
 #include "graph/graph.h"
 #include "graph/op.h"
+#include "model/peft.h"
 
 /* The categories of the survey of Lialin et al. 2023 (arXiv:2303.15647), and baselines. */
 typedef enum pb_category { PB_BASELINE, PB_ADDITIVE, PB_SELECTIVE, PB_REPARAMETRIZATION, PB_HYBRID } pb_category;
@@ -75,100 +76,6 @@ typedef struct pb_step {
     double rate;     /* the learning rate of this step */
 } pb_step;
 
-/* ---- Hugging Face PEFT: how the method's adapters are stored ------------------------------------------------ */
-
-/* A tensor of the method in PEFT's adapter files.  Here it has two dimensions, [rows,cols]; there it may be reshaped
- * and have its dimensions in another order.  `shape` and `when` are expressions of model/formula.h, whose names are the
- * method's settings, sizes such as in and out, and rows and cols, the tensor's own.
- *
- *     {.ours = "A", .theirs = "lora_A.weight"}                                     as it is
- *     {.ours = "B", .theirs = "hra_u", .axes = "10"}                               transposed
- *     {.ours = "m", .theirs = "lora_magnitude_vector", .shape = "cols"}            flat
- *     {.ours = "w", .theirs = "c3a_kernel", .shape = "out/block, in/block, block"} the same numbers in three dimensions
- *     {.ours = "A", .theirs = "gralora_A", .shape = "k, in/k, rank/k", .axes = "021"}   .. each block transposed
- *     {.ours = "A", .theirs = "base_model.vera_A", .of_model = true}               one tensor for all modules
- *     {.ours = "v.#", .theirs = "base_model.tinylora_v.#", .of_model = true}       .. v.0, v.1, .. as far as there are
- *     {.ours = "start"}             not in the file: as the method has it at its start, for which `start` is called
- *     {.ours = "", .theirs = "scales", .plus = scales}       in the file only: what the method makes of its tensors */
-typedef struct pb_peft_tensor {
-    const char *ours, *theirs; /* "A", as given to pb_added and the like; the end of its name in the file, after the
-                                  module's name and a dot, or its full name if it is of the model                  */
-    const char *shape;         /* the dimensions in the file, at most 4: "out/b, in/b, b"; NULL: "rows, cols" (with
-                                  `axes` "10": "cols, rows")                                                       */
-    const char *axes;   /* the dimensions of the file in the order of the tensor here, where the last one is that of
-                           neighbours in memory: "10" if it is transposed; NULL: the same order                    */
-    bool of_model;      /* created with site NULL; the file has it once                                            */
-    const char *copies; /* of such a tensor: the file has it at each module besides, with this end of the name; or
-                              NULL                                                                                 */
-    bool part;          /* of such a tensor, of integers: the file has it at the modules only, in the order of the
-                              targets and of these rows: at each as many of the integers as `shape` says            */
-    pb_node *(*plus)(pb_build *b, const pb_site *site); /* the file has the tensor plus this, which may be made of the
-                              tensors of the rows above; NULL: the tensor                                          */
-    const char *embedding; /* the end of its name at an embedding table; NULL: the method has no such tensor there */
-    const char *when;      /* the tensor exists where this is not 0: "dora"; NULL: everywhere                      */
-    const char *along;     /* of integers that are places row * in + column of W, in ascending order here: the vector
-                              whose elements belong to the places.  With the shape "2, cols" the file has the rows,
-                              then the columns                                                                     */
-    int kept; /* 1 + the dimension of the file that pb_peft.kept_key shortens; 0: none                             */
-} pb_peft_tensor;
-
-/* A setting of the method in adapter_config.json.  A member that the method does not declare by a key is refused unless
- * its value is PEFT's default, or one that changes no result (model/adapter_fields.c). */
-typedef struct pb_peft_key {
-    const char *key, *option; /* its names in adapter_config.json and in the options table; option NULL: the member
-                                 must have the one value in `words`                                               */
-    const char *pattern, *pattern_option; /* the names of its values for single modules: "rank_pattern"; NULL: none */
-    bool rows;                            /* the value is the first dimension of the first tensor in the file      */
-    const char *words; /* of a choice, or a setting yes or no: the values there, as JSON and in the order of the
-                          choices or of no and yes, separated by '|': "\"random\"|\"snip\"|", where nothing
-                          stands for a choice that PEFT does not have; "true|false": the opposite                 */
-    const char *null;  /* the setting's value that is null there; NULL: no value is                               */
-    bool complement;   /* the value there is 1 - the setting's                                                    */
-    bool positive;     /* a setting of 0, which means something else, is refused when an adapter is written       */
-    const int *(*list)(pb_build *b, int *count); /* the value is a list of integers, which this returns when an adapter
-                                 is written and `option`, a text, has with spaces between; NULL: it is no list    */
-    const char *count;                           /* of such a list: the option that has its length                */
-    const char *formula; /* the value when an adapter is written, as an expression of model/formula.h; NULL: the
-                            setting's                                                                             */
-} pb_peft_key;
-
-/* The layout of the tensors. */
-typedef enum pb_peft_layout {
-    PB_PEFT_SITES,  /* `tensors` at every targeted projection                                     */
-    PB_PEFT_PREFIX, /* the keys (first of `tensors`) and values (second) of all layers in one tensor; the third and
-                       the fourth are their first rows, which the method may have apart                 */
-    PB_PEFT_PROMPT, /* one tensor of embeddings in front of the text                              */
-    PB_PEFT_PROMPT_PARTS, /* the tensors of the model that those embeddings are made of             */
-    PB_PEFT_NORMS,        /* the gains and biases of the network's norms                                */
-    PB_PEFT_TOKENS,       /* one tensor: rows of the table of word embeddings; no head                  */
-    PB_PEFT_ATTENTIONS,   /* `tensors` at the attentions of the upper layers; no head                   */
-} pb_peft_layout;
-
-/* The method in PEFT's adapter folders, which are read and written by this description. */
-typedef struct pb_peft {
-    const char *type; /* its peft_type: "LORA"                                                              */
-    const char *also; /* another peft_type of the same layout, which can be read; or NULL                   */
-    pb_peft_layout layout;
-    const pb_peft_tensor *tensors; /* ends with a row of NULL                                                */
-    const pb_peft_key *keys;       /* ends with a row of NULL; NULL: none                                     */
-    const pb_peft_tensor *loaded;  /* {option, value} that PEFT's own implementation has: the values when an adapter
-                                      is read, without which none is written; NULL: none                     */
-    const char *kept_key;          /* the member that lists for single modules which of the rows (or columns, see
-                             pb_peft_tensor.kept) the file has: true or false for each; the others are zero.  It is
-                             read and not written; NULL: none                                                */
-    bool only_written;             /* the method is written as this type, which another method reads         */
-    const struct pb_peft *other;   /* another type that the method has with other settings; NULL: none       */
-    const char *input_option;      /* the option that lists the sites whose input the first tensor rescales, instead of
-                                      their output; NULL: none                                               */
-    const char *families; /* of models that PEFT has the type for, with spaces between; NULL: all                   */
-    const char *fixed;    /* members that adapter_config.json always has: "\"bias\": \"none\""        */
-    const char *idle;     /* ends of names, with spaces between, of tensors that a file may have and PEFT does not
-                             use, such as zeros in the place of what a module lacks; NULL: none                  */
-    const char *bias;     /* the end of the name of a bias that an update may have, scaled like it; NULL: none */
-    const char *bias_key; /* the member of adapter_config.json that is true if the adapter has that bias    */
-    const char *init_key; /* the member that says how the tensors were initialized; NULL: none              */
-} pb_peft;
-
 /* The update of one projection, for a method that computes W + scale * B A. */
 typedef struct pb_low_rank {
     const char *down, *up; /* the names of A [rank,in] and B [out,rank], as given to pb_added */
@@ -209,6 +116,11 @@ typedef struct pb_preset {
     const char *notes;                /* as in pb_method, of this preset only; NULL: nothing */
 } pb_preset;
 
+/* A value of pb_method.presets. */
+/* clang-format off */
+#define PB_PRESETS(...) (const pb_preset[]){__VA_ARGS__, {0}}
+/* clang-format on */
+
 /* What a method is, for the engine. */
 typedef struct pb_traits {
     pb_category category;
@@ -225,7 +137,7 @@ typedef struct pb_traits {
 } pb_traits;
 
 /* The settings of a method: the table and the struct that PB_SETTINGS declares.  The engine reads five settings by
- * name.  A text `targets` restricts `weight`, `linear`, `attention` and `block` to the sites that match it (pb_site_in);
+ * name.  A text `targets` restricts `weight`, `linear`, `attention` and `block` to the sites that match (pb_site_in);
  * without it they apply to all projections and sublayers, not to role layer.  `select` may read a text `only` with
  * pb_param_in; a text NAME_pattern has values of single sites (pb_at_site).  Of these lists a pattern that matches
  * nothing is refused, except in defaults and presets.  An integer `samples` is the number of training examples that the
@@ -390,6 +302,12 @@ struct pb_build {
 /* Returns the settings of the method whose hook is running. */
 const void *pb_conf(const pb_build *b);
 
+/* For a hook that cannot go on: reports an error, formatted as by printf, and returns NULL. */
+void *pb_refuse(const char *fmt, ...) PB_PRINTF(1, 2);
+
+/* Returns a name for a tensor, formatted as by printf, such as "B.3".  It lasts as long as the graph. */
+const char *pb_name(pb_build *b, const char *fmt, ...) PB_PRINTF(2, 3);
+
 /* The initial value of a parameter.  Random values come from a stream named after the parameter, so no other parameter
  * can change them. */
 typedef struct pb_init {
@@ -481,9 +399,16 @@ int pb_draw(pb_build *b, int n);
  * the same memory afterwards.  It carries nodes from one hook to a later one, such as the state of a side network. */
 void *pb_memo(pb_build *b, size_t bytes);
 
+/* Goes through the sites that the running method's `targets` match: PB_EACH_TARGET(b, site) { .. } */
+#define PB_EACH_TARGET(b, site)                                                                                        \
+    for (const pb_site *site = pb_next_target(b, NULL); site; site = pb_next_target(b, site))
+
 /* Returns the first site that the running method's `targets` match, or the next one after `after`; NULL at the end.  In
  * the order of layers; within a layer projections first. */
 const pb_site *pb_next_target(pb_build *b, const pb_site *after);
+
+/* Returns the number of the running method's targets with this role; NULL: of all. */
+int pb_count_targets(pb_build *b, const char *role);
 
 /* Sets *in and *out to the largest input and the largest output of all targets of the running method. */
 void pb_widest_target(pb_build *b, int *in, int *out);
@@ -505,6 +430,12 @@ bool pb_first_phase_ends(pb_build *b, double share, const pb_step *step);
  * tensors MARK, which have as many, to 1 for those and to 0 for the others.  A share of less than one element is an
  * error, which ends the run. */
 void pb_mark_largest(pb_build *b, const char *name, double share, const char *mark);
+
+/* For `before_step`: multiplies the gradients of the tensors NAME of all targets by the tensors MARK. */
+void pb_mask_gradients(pb_build *b, const char *name, const char *mark);
+
+/* For `after_step`: sets the tensors NAME of all targets to 0, and what the optimizer remembers of them. */
+void pb_rewind(pb_build *b, const char *name);
 
 /* For the hooks before and after a step: returns the first parameter of the model that trains, or the next one after
  * `after`; NULL at the end.  In the order in which they were created.  The gradient of a table (pb_param.slot is not

@@ -64,7 +64,7 @@ void pb_singular_right(const pb_singular *d, int first, double scale, double pow
 
 void pb_singular_factors(pb_build *b, double left, double right)
 {
-    for (const pb_site *site = pb_next_target(b, NULL); site; site = pb_next_target(b, site)) {
+    PB_EACH_TARGET(b, site) {
         pb_singular w;
         if (!pb_singular_of_weight(&w, site)) {
             pb_singular_left(&w, 0, 1, left, pb_tensor(b, site, "B"));
@@ -92,13 +92,11 @@ int pb_scale_fits(pb_build *b, const pb_site *site, double scale)
     return scale > 0 ? 0 : pb_error("%s: alpha: want more than 0 at %s", name_of(b), site->role);
 }
 
-int pb_singular_fixed(pb_build *b, const pb_site *site, int rank, pb_node **A, pb_node **B)
+void pb_singular_fixed(pb_build *b, const pb_site *site, int rank, pb_node **A, pb_node **B)
 {
-    if (pb_rank_fits(b, site, rank))
-        return -1;
-    *A = pb_fixed(b, site, "A", rank, site->in, pb_init_constant(0));
-    *B = pb_fixed(b, site, "B", site->out, rank, pb_init_constant(0));
-    return 0;
+    bool fits = !pb_rank_fits(b, site, rank);
+    *A = fits ? pb_fixed(b, site, "A", rank, site->in, pb_init_constant(0)) : NULL;
+    *B = fits ? pb_fixed(b, site, "B", site->out, rank, pb_init_constant(0)) : NULL;
 }
 
 void pb_singular_start(pb_build *b, const pb_training_stats *stats)

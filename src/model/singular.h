@@ -27,9 +27,9 @@ void pb_singular_right(const pb_singular *d, int first, double scale, double pow
  * values of the weight, which are the method's tensors of these names. */
 void pb_singular_factors(pb_build *b, double left, double right);
 
-/* While a graph is built: returns 0 and the tensors A [rank,in] and B [out,rank] that pb_singular_factors sets,
- * which do not train; or -1 with an error if the rank does not fit. */
-int pb_singular_fixed(pb_build *b, const pb_site *site, int rank, pb_node **A, pb_node **B);
+/* While a graph is built: the tensors A [rank,in] and B [out,rank] that pb_singular_factors sets, which do not train;
+ * NULL with an error if the rank does not fit. */
+void pb_singular_fixed(pb_build *b, const pb_site *site, int rank, pb_node **A, pb_node **B);
 
 /* A `start` hook for methods with these tensors: B becomes U_r S_r and A V_r^T. */
 void pb_singular_start(pb_build *b, const pb_training_stats *stats);

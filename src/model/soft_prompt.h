@@ -10,8 +10,8 @@ typedef struct pb_soft_prompt_settings {
     int length, pool;
 } pb_soft_prompt_settings;
 
-/* SOFT_PROMPT(tokens) as the first of PB_SETTINGS, whose struct begins with them as `prompt`, with the default number of
- * soft tokens. */
+/* SOFT_PROMPT(tokens) as the first of PB_SETTINGS, whose struct begins with them as `prompt`, with the default number
+ * of soft tokens. */
 #define PB_FIELD_SOFT_PROMPT(tokens) pb_soft_prompt_settings prompt
 #define PB_SETTING_SOFT_PROMPT(tokens)                                                                                 \
     PB_OPTION(pb_soft_prompt_settings, length, INT, tokens, 1, 4096, "P, the number of soft tokens"),                  \
@@ -21,16 +21,12 @@ typedef struct pb_soft_prompt_settings {
 
 /* Members of a pb_peft whose only tensor is the prompt [P,C] that the text gets. */
 #define PB_SOFT_PROMPT_PEFT                                                                                            \
-    .layout = PB_PEFT_PROMPT,                                                                                          \
-    .tensors = (const pb_peft_tensor[]){{.ours = "embed", .theirs = "prompt_embeddings"}, {0}},                        \
-    .keys = (const pb_peft_key[]){{.key = "num_virtual_tokens", .option = "length"}, {0}},                             \
-    .loaded = (const pb_peft_tensor[])                                                                                 \
-    {                                                                                                                  \
-        {.ours = "pool", .theirs = "first"},                                                                           \
-        {                                                                                                              \
-            0                                                                                                          \
-        }                                                                                                              \
-    }
+    .layout = PB_PEFT_PROMPT, .tensors = PB_PEFT_TENSORS({"embed", "prompt_embeddings"}),                              \
+    .keys = PB_PEFT_KEYS({"num_virtual_tokens", "length"}), .loaded = PB_PEFT_TENSORS({"pool", "first"})
+
+/* The same as the type of plain prompt tuning. */
+#define PB_PROMPT_TUNING_PEFT                                                                                          \
+    .type = "PROMPT_TUNING", PB_SOFT_PROMPT_PEFT, .fixed = "\"prompt_tuning_init\": \"RANDOM\""
 
 /* For `embed`: returns [prompt; x], and moves the row that an encoder's head reads as the setting `pool` says.
  * prompt [P,C]. */

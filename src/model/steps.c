@@ -1,6 +1,7 @@
 /* steps: what methods do between training steps: their hooks, the numbers that they keep for them, rates of single
  * tensors, and penalties. */
 #include <math.h>
+#include <string.h>
 
 #include "model/internal.h"
 #include "numeric/top.h"
@@ -105,7 +106,7 @@ static double count_reaching(void *tensors, double least)
 {
     const named *t = tensors;
     double n = 0;
-    for (const pb_site *s = pb_next_target(t->b, NULL); s; s = pb_next_target(t->b, s)) {
+    PB_EACH_TARGET(t->b, s) {
         const pb_param *p = pb_tensor(t->b, s, t->name);
         for (size_t i = 0; i < pb_param_elements(p); i++)
             n += fabs((double)p->x[i]) >= least;
@@ -121,13 +122,32 @@ void pb_mark_largest(pb_build *b, const char *name, double share, const char *ma
     if (keep < 1)
         pb_error("%s: share: %g of %.0f elements is none; want one at least", b->model->part[b->part].method->name,
                  share, all);
-    for (const pb_site *s = pb_next_target(b, NULL); s; s = pb_next_target(b, s)) {
+    PB_EACH_TARGET(b, s) {
         const pb_param *p = pb_tensor(b, s, name);
         pb_real *marks = pb_tensor(b, s, mark)->x;
         for (size_t i = 0; i < pb_param_elements(p); i++) {
             double size = fabs((double)p->x[i]);
             marks[i] = size > least || (size == least && equals-- > 0);
         }
+    }
+}
+
+void pb_mask_gradients(pb_build *b, const char *name, const char *mark)
+{
+    PB_EACH_TARGET(b, s) {
+        pb_param *p = pb_tensor(b, s, name);
+        const pb_real *marks = pb_tensor(b, s, mark)->x;
+        for (size_t i = 0; i < pb_param_elements(p) && p->reached; i++)
+            p->g[i] *= marks[i];
+    }
+}
+
+void pb_rewind(pb_build *b, const char *name)
+{
+    PB_EACH_TARGET(b, s) {
+        pb_param *p = pb_tensor(b, s, name);
+        memset(p->x, 0, pb_param_elements(p) * sizeof *p->x);
+        p->restart = true;
     }
 }
 

@@ -40,7 +40,7 @@ scaled="$linear { return scale(b, site, pb_inner_linear(b, site, x)); }"
 
 # ---- what a hook returns ---------------------------------------------------------------------------------------------
 null() { # NAME TARGETS HOOK ARGUMENTS: a hook that returns NULL
-	ok "$3 returns NULL" method "$1" "$2" ".$3 = hook" <<<"static pb_node *hook(pb_build *b, $4) { return NULL; }"
+	ok "$3 returns NULL" method "$1" "$2" ".hooks.$3 = hook" <<<"static pb_node *hook(pb_build *b, $4) { return NULL; }"
 	ok 'is refused' refused "$1" "$1: the hook .$3.* returns NULL without an error"
 }
 null nw attn.q weight 'const pb_site *site, pb_node *w'

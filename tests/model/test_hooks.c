@@ -72,3 +72,35 @@ TEST(a_hook_that_returns_null_without_an_error_is_named)
     pb_error_clear();
     pb_model_free(m);
 }
+
+/* What the functions without a graph node say of the targets attn.q and mlp.up of the two layers. */
+static pb_node *asking(pb_build *b, const pb_site *site, pb_node *x)
+{
+    const char *one = pb_name(b, "%s.%d", site->role, 3), *two = pb_name(b, "other");
+    CHECK(!strcmp(one, strcmp(site->role, "attn.q") ? "mlp.up.3" : "attn.q.3") && !strcmp(two, "other"));
+    CHECK_INT(pb_count_targets(b, NULL), 4);
+    CHECK_INT(pb_count_targets(b, "mlp.up"), 2);
+    CHECK_INT(pb_count_targets(b, "attn.v"), 0);
+    int seen = 0;
+    PB_EACH_TARGET(b, s)
+        seen += s->layer + 1;
+    CHECK_INT(seen, 2 * (1 + 2));
+    return site->layer ? pb_refuse("asking: %d, want %s", site->layer, "0") : pb_inner_linear(b, site, x);
+}
+
+PB_SETTINGS(TEXT(targets, "attn.q mlp.up", "projections"), INT(number, "7", 1, 9, "a number"),
+            REAL(real, "0.5", 0, 1, "a share"), BOOL(yes, "yes", "a truth"), CHOICE(choice, "b", "a|b", "a letter"));
+
+TEST(a_hook_asks_for_its_targets_and_refuses)
+{
+    static const pb_method method = {.name = "asking", .settings = {options, sizeof(conf)}, .hooks.linear = asking};
+    conf c;
+    pb_option_defaults(options, &c);
+    CHECK(!strcmp(c.targets, "attn.q mlp.up") && c.number == 7 && c.real == 0.5 && c.yes && c.choice == 1);
+    pb_model *m = pb_model_open(&(pb_opening){.path = TINY, .classes = 3});
+    CHECK(m && pb_model_attach(m, &(pb_attached){&method, &c}, 1) == -1);
+    CHECK(!strcmp(pb_error_text(), "asking: 1, want 0"));
+    pb_error_clear();
+    pb_model_free(m);
+    pb_option_release(options, &c);
+}

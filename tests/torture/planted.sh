@@ -154,7 +154,7 @@ plant 'a start that depends on what ran before' 'no leak between seeds' majority
 	's/^static void set_shares(/static int calls;\n&/; s/    int all = 0;/    int all = calls++;/'
 
 plant 'a step hook that writes a frozen weight' 'frozen bits stay' adalora methods/adalora.c \
-	's/    int targets = count_targets(b), start/    pb_next_target(b, NULL)->w->x[0] += 1e-3f;\n&/'
+	's/    int targets = pb_count_targets(b, NULL), start/    pb_next_target(b, NULL)->w->x[0] += 1e-3f;\n&/'
 plant 'a stale gradient' 'a step changes what it reaches' drawn.so src/train/optim.c \
 	's/opt->item\[i\].param->reached = false;/(void)opt;/'
 plant 'key 0 in the plan' 'src/train/train.c:' drawn.so src/train/train.c \
