@@ -13,10 +13,9 @@ static pb_node *weight(pb_build *b, const pb_site *site, pb_node *w)
 {
     const conf *c = pb_conf(b);
     pb_graph *g = b->graph;
-    int r = c->rank, least = pb_min(site->in, site->out), most = site->in + site->out - least, n = (least + r - 1) / r;
-    int in, out;
+    int r = c->rank, in, out, least = pb_min(site->in, site->out), most = site->in + site->out - least;
     pb_widest_target(b, &in, &out);
-    int small = pb_min(in, out), large = in + out - small, all = (small + r - 1) / r * r;
+    int small = pb_min(in, out), large = in + out - small, all = (small + r - 1) / r * r, n = (least + r - 1) / r;
     pb_node *lambda = pb_added(b, site, "lambda", r, n, pb_init_constant(0));
     pb_node *gamma = pb_added(b, site, "gamma", n, least, pb_init_constant(1.0 / least));
     pb_node *A = pb_shared_part(b, pb_seeded(b, NULL, "A", r, small, pb_init_uniform(sqrt(3))), r, least);
@@ -32,11 +31,10 @@ const pb_method pb_method_randlora = {
     .paper = "Albert et al. 2025, RandLoRA, arXiv:2502.00987",
     .help = "Sums enough products of random low-rank matrices for full rank, and trains their scales.",
     .equation = "W' = W + alpha/rank * sum_i B_i diag(lambda_i) A diag(gamma_i), i = 1 .. n, n rank >= min(in, out)",
-    .notes =
-        "A and B are uniform with deviation 1, as in PEFT, whose ternary ones (sparse, very_sparse) do not exist here. "
-        "PEFT numbers the rows of A' and the columns of B in different orders, which decides which random columns "
-        "meet; this is done alike here. B has as many elements as the largest weight, and every step forms B A', so "
-        "that a small model saves no memory. Adapters of PEFT hold a copy of A and B for every module.",
+    .notes = "A and B are uniform with deviation 1, as in PEFT, whose ternary ones (sparse, very_sparse) do not exist "
+             "here. PEFT numbers the rows of A' and the columns of B in different orders, which decides which random "
+             "columns meet; this is done alike here. B has as many elements as the largest weight, and every step "
+             "forms B A', so a small model saves no memory. Adapters of PEFT hold a copy of A and B for every module.",
     .count = "n = ceil(min(in, out)/rank); rank*n + n*min(in, out)",
     .deviation = "A: 1; B: 1; lambda: 0; gamma: 1/max(ceil(min(in, out)/rank), min(in, out))",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
