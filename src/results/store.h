@@ -288,6 +288,10 @@ typedef int pb_store_each_member(void *ctx, const pb_member *m);
  * error. */
 int pb_store_members(pb_store *s, const char *experiment, pb_store_each_member *each, void *ctx);
 
+/* Calls `each` with the finished runs that other experiments have stored, as members of no choice.  Returns -1 with an
+ * error. */
+int pb_store_strangers(pb_store *s, const char *experiment, pb_store_each_member *each, void *ctx);
+
 /* Returns 1 if a run with this hash belongs to any choice, of any sweep or experiment, 0 if not, and -1 with an
  * error. */
 int pb_store_is_chosen(pb_store *s, const char *hash);

@@ -137,15 +137,8 @@ void pb_member_free(pb_member *m)
     *m = (pb_member){.run = 0};
 }
 
-int pb_store_members(pb_store *s, const char *experiment, pb_store_each_member *each, void *ctx)
+static int each_member(pb_store *s, const char *sql, const char *experiment, pb_store_each_member *each, void *ctx)
 {
-    static const char sql[] =
-        "SELECT r.id, m.choice_id, m.row, m.choice, r.hash, r.task, r.model, r.seed, m.settings, m.cells,"
-        " m.sweep, m.finished FROM (SELECT d.run, c.row, c.choice, c.id AS choice_id, c.partial, c.settings, c.cells,"
-        " c.sweep, c.finished FROM selection c JOIN selected d ON d.selection = c.id"
-        " WHERE c.experiment = ?1 UNION ALL SELECT id, row, choice, 0, 2, 0, 0, NULL, 0 FROM run WHERE experiment = "
-        "?1) m"
-        " JOIN run r ON r.id = m.run WHERE r.superseded IS NULL ORDER BY m.partial, m.choice_id DESC, r.id DESC";
     sqlite3_stmt *q = pb_store_statement(s, sql);
     int rc = 0, more = 0;
     if (!q)
@@ -168,6 +161,25 @@ int pb_store_members(pb_store *s, const char *experiment, pb_store_each_member *
     }
     pb_store_done(q);
     return rc ? rc : more;
+}
+
+int pb_store_members(pb_store *s, const char *experiment, pb_store_each_member *each, void *ctx)
+{
+    static const char sql[] =
+        "SELECT r.id, m.choice_id, m.row, m.choice, r.hash, r.task, r.model, r.seed, m.settings, m.cells,"
+        " m.sweep, m.finished FROM (SELECT d.run, c.row, c.choice, c.id AS choice_id, c.partial, c.settings, c.cells,"
+        " c.sweep, c.finished FROM selection c JOIN selected d ON d.selection = c.id"
+        " WHERE c.experiment = ?1 UNION ALL SELECT id, row, choice, 0, 2, 0, 0, NULL, 0 FROM run WHERE experiment = "
+        "?1) m"
+        " JOIN run r ON r.id = m.run WHERE r.superseded IS NULL ORDER BY m.partial, m.choice_id DESC, r.id DESC";
+    return each_member(s, sql, experiment, each, ctx);
+}
+
+int pb_store_strangers(pb_store *s, const char *experiment, pb_store_each_member *each, void *ctx)
+{
+    static const char sql[] = "SELECT id, 0, row, choice, hash, task, model, seed, 0, 0, NULL, 0 FROM run"
+                              " WHERE experiment <> ?1 AND superseded IS NULL AND status <> 'failed' ORDER BY id";
+    return each_member(s, sql, experiment, each, ctx);
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------------ */

@@ -51,9 +51,9 @@ static int put_setting(void *settings, const char *key, const char *value)
     return other ? 0 : pb_settings_put(settings, key, value);
 }
 
-static int read_members(pb_store *s, const char *name, members *x)
+static int read_settings(pb_store *s, members *x)
 {
-    int rc = pb_store_members(s, name, add_member, x);
+    int rc = 0;
     for (size_t i = 0; i < x->count && !rc; i++) {
         member *m = &x->member[i];
         if (pb_store_settings(s, &m->is.run, 1, put_setting, &m->settings) ||
@@ -146,6 +146,98 @@ static void find_rows(members *x)
     }
 }
 
+/* ---- sweeps that another experiment has stored --------------------------------------------------------------- */
+
+/* The runs of a row's sweep, as far as they are known. */
+typedef struct row_runs {
+    const member **run; /* [count] */
+    int count;
+} row_runs;
+
+static bool has_run(const row_runs *r, const char *hash)
+{
+    for (int i = 0; i < r->count; i++)
+        if (!strcmp(r->run[i]->is.hash, hash))
+            return true;
+    return false;
+}
+
+static row_runs find_runs(const members *x, const members *others, const member *row)
+{
+    row_runs r = {.run = pb_alloc((x->count + others->count + 1) * sizeof *r.run)};
+    for (size_t i = 0; i < x->count; i++)
+        if (x->member[i].row == row && is_of_sweep(&x->member[i], row) && !has_run(&r, x->member[i].is.hash))
+            r.run[r.count++] = &x->member[i];
+    return r;
+}
+
+static bool has_seed(const row_runs *r, uint64_t seed)
+{
+    for (int i = 0; i < r->count; i++)
+        if (r->run[i]->is.seed == seed)
+            return true;
+    return false;
+}
+
+/* Moves a run of another experiment to the members, as one of the row `label`. */
+static void take_stranger(members *x, member *m, const char *label)
+{
+    free(m->is.row);
+    m->is.row = pb_strdup(label);
+    pb_grow(&x->member, x->count, &x->capacity, sizeof *x->member);
+    x->member[x->count++] = *m;
+    *m = (member){.is = {.run = 0}};
+}
+
+/* Finds among the runs of other experiments those that a row may have been tuned with, of the settings that were not
+ * chosen, and moves them to the members if they are as many as it was tuned with.  Those that it was tuned with are
+ * among them, so they are the same then; if there are more, nothing says which they are. */
+static void complete_row(members *x, members *others, size_t at)
+{
+    const member *row = &x->member[at];
+    row_runs r = find_runs(x, others, row);
+    int own = r.count;
+    for (size_t i = 0; i < others->count; i++) {
+        const member *m = &others->member[i];
+        if (m->is.run && is_of_sweep(m, row) && strcmp(m->is.choice, row->is.choice) != 0 && has_seed(&r, m->is.seed) &&
+            !has_run(&r, m->is.hash))
+            r.run[r.count++] = m;
+    }
+    bool whole = r.count == row->is.finished;
+    char *label = pb_strdup(row->is.row); /* the members may move */
+    for (int i = own; i < r.count && whole; i++)
+        take_stranger(x, &others->member[r.run[i] - others->member], label);
+    free(label);
+    free(r.run);
+}
+
+/* Returns whether a row's setting was chosen from more runs than the experiment has itself. */
+static bool lacks_runs(const members *x, const members *others, const member *row)
+{
+    row_runs r = find_runs(x, others, row);
+    free(r.run);
+    return row->row == row && row->is.settings > 1 && r.count < row->is.finished;
+}
+
+/* Runs that another experiment stored first have that experiment's name, and only those with the chosen setting are
+ * linked to this one. */
+static int complete_sweeps(pb_store *s, const char *name, members *x)
+{
+    members others = {.member = NULL};
+    int rc = 0;
+    for (size_t i = 0, n = x->count; i < n && !rc; i++) {
+        if (!lacks_runs(x, &others, &x->member[i]))
+            continue;
+        if (!others.member)
+            rc = pb_store_strangers(s, name, add_member, &others) || read_settings(s, &others) ? -1 : 0;
+        if (!rc)
+            complete_row(x, &others, i);
+        find_rows(x);
+    }
+    free_members(&others);
+    return rc;
+}
+
 /* Returns the representative of the newest row, with which the others must be comparable. */
 static const member *find_newest(const members *x)
 {
@@ -219,8 +311,7 @@ static void add_cell(pb_stored_experiment *e, pb_stored_cell *cell, const member
     snprintf(c->sweep.hex, sizeof c->sweep.hex, "%s", m->row->is.sweep);
 }
 
-/* Warns of the rows whose setting was chosen from more runs than are found.  Runs that another experiment stored first
- * have that experiment's name, and only those with the chosen setting are linked to this one. */
+/* Warns of the rows whose setting was chosen from more runs than are found, also among those of other experiments. */
 static void warn_of_lost(const members *x, const pb_stored_experiment *e)
 {
     for (size_t i = 0; i < x->count; i++) {
@@ -295,6 +386,15 @@ static pb_experiment *make(const members *x, const char *place, const char *name
     return made;
 }
 
+/* Reads the members of an experiment and what belongs together. */
+static int read_members(pb_store *s, const char *name, members *x)
+{
+    if (pb_store_members(s, name, add_member, x) || read_settings(s, x))
+        return -1;
+    find_rows(x);
+    return complete_sweeps(s, name, x);
+}
+
 pb_experiment *pb_stored_experiment_read(pb_store *s, const char *db, const char *name, const pb_settings *view)
 {
     members x = {.member = NULL};
@@ -303,7 +403,6 @@ pb_experiment *pb_stored_experiment_read(pb_store *s, const char *db, const char
     if (strchr(name, '/') || *name == '.') /* it becomes the name of a folder */
         pb_error("%s: want the name of an experiment", place);
     else if (!read_members(s, name, &x)) {
-        find_rows(&x);
         if (x.count)
             e = make(&x, place, name, view);
         else

@@ -54,13 +54,22 @@ ok 'figures of the file' run 0 plot toy.ini --format svg --out file.d
 ok 'figures of the database' run 0 plot $db --format svg --out db.d
 ok 'the same' same_figures file.d db.d
 ok 'tuning, sweep and times among them' test -s db.d/tuning.svg -a -s db.d/sweep.svg -a -s db.d/overhead.svg
-# Another experiment with the same cells: only the chosen ones are known to be its own.
+# Another experiment with the same cells, which the first one has stored: only the chosen ones are linked to it.
 cp toy.ini two.ini && cp $db results/two.db
 ok 'a second experiment' run 0 run two.ini --db results/two.db --quiet
-ok 'its table' run 0 table results/two.db:two
-ok 'says that runs of a sweep are left out' says 'results/two.db:two: lora:8: its setting was chosen from '
+ok 'its table of the file' run 0 table two.ini --db results/two.db
+grep -v '^two\|^ \|^All rows' out >of_file
+ok 'its table of the database' run 0 table results/two.db:two
+ok 'leaves nothing out' eval '! says "left out"'
+ok 'and is the same' cmp of_file <(grep -v '^two\|^ \|^All rows' out)
 ok 'the first one' run 0 table results/two.db:toy
 ok 'has all' eval '! says "left out"'
+# A third one with more settings: now nothing says which of them the second one has tried.
+sed 's/^lr = .*/&, 7e-3/' two.ini >three.ini
+ok 'a third one' run 0 run three.ini --db results/two.db --quiet
+ok 'the table of the second one' run 0 table results/two.db:two
+ok 'says that runs of a sweep are left out' says 'results/two.db:two: lora:8: its setting was chosen from '
+rm three.ini
 rm two.ini
 mkdir elsewhere && cp $db elsewhere/a.db && mv data data.away && mv models models.away && mv toy.ini toy.away
 ok 'without file, data and model' run 0 plot elsewhere/a.db:toy --figure axes --format svg
