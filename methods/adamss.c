@@ -3,6 +3,8 @@
  * all B_c are those of B [out,q], and A [K*q,r] holds A_1 to A_K, one below the other. */
 #include "peftbench.h"
 
+enum { ITERATIONS = 10 }; /* of K-means, as in the authors' code */
+
 PB_SETTINGS(INT(rank, "100", 1, 4096, "r, the singular values that are used, or all if there are fewer"),
             INT(subspaces, "5", 1, 4096, "K, the clusters of the rows of U"),
             INT(subspace_rank, "1", 1, 4096, "q, the rank of the update of each cluster"),
@@ -40,61 +42,6 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     pb_node *B = pb_added(b, site, "B", site->out, q, pb_init_constant(0));
     pb_node *h = pb_op_linear(g, pb_op_linear(g, x, V, v), A, NULL);
     return pb_op_linear_add(g, pb_inner_linear(b, site, x), h, spread(b, site, B), 1);
-}
-
-/* ---- the clusters ----------------------------------------------------------------------------------------------- */
-
-/* The nearest center [K,r] of a row; *distance is the square of its distance. */
-static int nearest(const pb_real *row, const pb_real *center, int K, int r, double *distance)
-{
-    int best = 0;
-    *distance = INFINITY;
-    for (int k = 0; k < K; k++) {
-        double d = (double)pb_square_distance((size_t)r, row, center + k * r);
-        best = d < *distance ? k : best;
-        *distance = d < *distance ? d : *distance;
-    }
-    return best;
-}
-
-/* Gives each row of x [n,r] its nearest center; a center without rows gets the row that is farthest from its own. */
-static void assign(const pb_real *x, int n, const pb_real *center, int K, int r, int *cluster, int *size)
-{
-    double *distance = pb_alloc((size_t)n * sizeof *distance);
-    memset(size, 0, (size_t)K * sizeof *size);
-    for (int i = 0; i < n; i++)
-        size[cluster[i] = nearest(x + i * r, center, K, r, &distance[i])]++;
-    for (int k = 0; k < K; k++) {
-        int far = 0;
-        for (int i = 0; i < n && !size[k]; i++)
-            far = size[cluster[i]] > 1 && (distance[i] > distance[far] || size[cluster[far]] < 2) ? i : far;
-        if (!size[k]) {
-            size[cluster[far]]--;
-            cluster[far] = k;
-            size[k] = 1;
-            distance[far] = 0;
-        }
-    }
-    free(distance);
-}
-
-/* K-means (Lloyd) of the rows of x [n,r] from K random ones of them. */
-static void find_clusters(const pb_real *x, int n, int r, int K, uint64_t key, int *cluster)
-{
-    enum { ITERATIONS = 10 }; /* as in the authors' code */
-    pb_real *center = pb_alloc((size_t)K * (size_t)r * sizeof *center);
-    int *size = pb_alloc((size_t)K * sizeof *size);
-    pb_random_places(n, K, key, size);
-    for (int k = 0; k < K; k++)
-        memcpy(center + k * r, x + size[k] * r, (size_t)r * sizeof *center);
-    for (int turn = 0; turn < ITERATIONS; turn++) {
-        assign(x, n, center, K, r, cluster, size);
-        memset(center, 0, (size_t)K * (size_t)r * sizeof *center);
-        for (int i = 0; i < n; i++)
-            pb_axpy((size_t)r, (pb_real)1 / (pb_real)size[cluster[i]], x + i * r, center + cluster[i] * r, true);
-    }
-    free(size);
-    free(center);
 }
 
 /* ---- the start -------------------------------------------------------------------------------------------------- */
@@ -152,7 +99,7 @@ static void start(pb_build *b, const pb_training_stats *stats)
         if (!decompose(&d, site)) {
             pb_singular_left(&d, 0, 1, 0, &U);
             keep_right(b, site, &d, r);
-            find_clusters(U.x, site->out, r, c->subspaces, pb_seed(b, site, "cluster"), cluster);
+            pb_cluster_rows(U.x, site->out, r, c->subspaces, ITERATIONS, pb_seed(b, site, "cluster"), cluster);
             for (int k = 0; k < c->subspaces; k++)
                 start_cluster(U.x, site->out, r, cluster, k, q, pb_tensor(b, site, "A")->x + k * q * r);
         }

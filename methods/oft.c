@@ -32,33 +32,6 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     return pb_inner_linear(b, site, pb_op_blocks(b->graph, x, R, site->in / size));
 }
 
-/* A lower bound of |Q|, the largest singular value, by the power method: |Q v| / |v| for some v.  work [2*size]. */
-static double norm(const pb_real *q, int size, double *work)
-{
-    double *v = work, *next = work + size, length = 0;
-    for (int i = 0; i < size; i++)
-        v[i] = 1 + i % 7; /* no symmetry of Q is likely to be one of v */
-    for (int times = 0; times < 20; times++) {
-        double before = 0, after = 0;
-        const pb_real *element = q;
-        for (int i = 0; i < size; i++)
-            next[i] = 0;
-        for (int i = 0; i < size; i++)
-            for (int j = i + 1; j < size; j++, element++) {
-                next[i] += (double)*element * v[j];
-                next[j] -= (double)*element * v[i];
-            }
-        for (int i = 0; i < size; i++) {
-            before += v[i] * v[i];
-            after += next[i] * next[i];
-        }
-        length = sqrt(after / before);
-        for (int i = 0; i < size && after > 0; i++)
-            v[i] = next[i] / sqrt(after);
-    }
-    return length;
-}
-
 /* Where |Q| >= 1 the series diverges, and what is computed is no rotation; with 5 terms it is singular there. */
 static void after_step(pb_build *b, const pb_step *step)
 {
@@ -68,7 +41,7 @@ static void after_step(pb_build *b, const pb_step *step)
         int size = block_size(c, s);
         double *work = pb_alloc(2 * (size_t)size * sizeof *work);
         for (int k = 0; k < q->rows; k++)
-            if (norm(q->x + (size_t)k * (size_t)q->cols, size, work) >= 1)
+            if (pb_skew_norm(q->x + (size_t)k * (size_t)q->cols, size, work) >= 1)
                 pb_error("oft: step %d: |Q| >= 1 in block %d of %s, where the Neumann series diverges; want a smaller "
                          "learning rate or neumann=no",
                          step->step, k, q->name);
