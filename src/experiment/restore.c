@@ -67,12 +67,12 @@ static int restore_option(pb_experiment *e, const char *option, const pb_setting
 }
 
 /* Sets task and model to those of a run. */
-static int restore_task(pb_experiment *e, const pb_settings *s, const pb_settings *files)
+static int restore_task(pb_experiment *e, const pb_settings *s, const char *kind, const pb_settings *files)
 {
     if (restore_option(e, "task", s, "task") || restore_option(e, "model", s, "model"))
         return -1;
     return pb_task_is_path(e->task_name) ? pb_error("task '%s': want the name of a task", e->task_name)
-                                         : pb_task_restore(e, s, files);
+                                         : pb_task_restore(e, s, kind, files);
 }
 
 static int restore_all(pb_experiment *e, const pb_settings *s, const pb_settings *files, uint64_t seed)
@@ -80,7 +80,7 @@ static int restore_all(pb_experiment *e, const pb_settings *s, const pb_settings
     e->name = "again";
     e->timing_rounds = 0;
     e->row = pb_arena_alloc(e->arena, PB_META, sizeof *e->row);
-    return restore_task(e, s, files) || restore_option(e, "methods", s, "row") ||
+    return restore_task(e, s, NULL, files) || restore_option(e, "methods", s, "row") ||
                    restore_option(e, "baseline", s, "row") || add_row(e, e->methods, s) || restore_cell(e, s, seed)
                ? -1
                : 0;
@@ -241,7 +241,7 @@ static int restore_runs(pb_experiment *e, const pb_stored_experiment *x)
     e->config = x->config;
     e->tokenizer = x->tokenizer;
     collect_seeds(e, x);
-    return restore_task(e, &x->cell[0].settings, &no_files) || add_rows(e, x) || restore_view(e, x) ? -1 : 0;
+    return restore_task(e, &x->cell[0].settings, x->kind, &no_files) || add_rows(e, x) || restore_view(e, x) ? -1 : 0;
 }
 
 pb_experiment *pb_experiment_of_runs(const pb_stored_experiment *x)

@@ -28,6 +28,7 @@ typedef struct pb_stored_experiment {
     int trial_seeds;  /* as [tune] seeds */
     pb_settings view; /* title, baseline, axis and strength of [experiment], as far as they are given */
     pb_digest data, model, config, tokenizer; /* of all cells; "": not known */
+    const char *kind;                         /* of the task; NULL: not known */
     const char *measured; /* identity of the text of [retention]; NULL if nothing was measured on one */
 } pb_stored_experiment;
 

@@ -214,11 +214,20 @@ int pb_task_read(pb_experiment *e, pb_ini *ini)
     return rc || find_primary(e) ? -1 : 0;
 }
 
-int pb_task_restore(pb_experiment *e, const pb_settings *s, const pb_settings *files)
+static bool has_file(const char *task)
+{
+    char *path = path_of_task(task);
+    bool exists = pb_file_exists(path);
+    free(path);
+    return exists;
+}
+
+int pb_task_restore(pb_experiment *e, const pb_settings *s, const char *kind, const pb_settings *files)
 {
     const pb_entry at = {.location = (char *)(uintptr_t)e->path};
-    const char *kind = pb_settings_get(s, "task.kind");
-    e->has_own_task = kind != NULL;
+    const char *own = pb_settings_get(s, "task.kind");
+    e->has_own_task = own != NULL;
+    kind = own ? own : has_file(e->task_name) ? NULL : kind;
     if (kind ? make_task(e, &(pb_entry){.value = (char *)(uintptr_t)kind, .location = at.location})
              : read_task_named(e, &at))
         return -1;

@@ -361,6 +361,16 @@ static pb_digest digest_of(const member *m, const char *key)
     return digest;
 }
 
+/* Returns the kind of a run's task, which the digest of its code names, or NULL. */
+static const char *kind_of(const member *m)
+{
+    static const char prefix[] = PB_CODE_TASK ".";
+    for (size_t i = 0; i < m->provenance.count; i++)
+        if (!strncmp(m->provenance.item[i].key, prefix, strlen(prefix)))
+            return m->provenance.item[i].key + strlen(prefix);
+    return NULL;
+}
+
 static pb_experiment *make(const members *x, const char *place, const char *name, const pb_settings *view)
 {
     const member **all = pb_alloc((x->count + 1) * sizeof *all), *newest = find_newest(x);
@@ -379,6 +389,7 @@ static pb_experiment *make(const members *x, const char *place, const char *name
     e.config = digest_of(newest, "config");
     e.tokenizer = digest_of(newest, "tokenizer");
     e.trial_seeds = count_trial_seeds(x);
+    e.kind = kind_of(newest);
     pb_experiment *made = take_view(&e, newest, view) ? NULL : pb_experiment_of_runs(&e);
     pb_settings_free(&e.view);
     free(cell);
