@@ -8,7 +8,7 @@
 # A database that is stored as NAME.db.xz is unpacked into build/results/.
 #
 #   tools/figures.pl           draws and writes
-#   tools/figures.pl --check   exit 1: a table or the data of a figure is not that of its database; writes nothing
+#   tools/figures.pl --check   exit 1: a table is not that of its database, or a figure is missing; writes nothing
 use strict;
 use warnings;
 use File::Copy;
@@ -52,17 +52,18 @@ sub table {
 
 sub figure {
 	my ($page, $database, $figure, $image) = @_;
-	my $folder = tempdir(CLEANUP => 1);
 	my $target = ($page =~ s{[^/]*$}{}r) . $image;
-	system($program, 'plot', unpacked($database), '--figure', $figure, '--format', 'svg', '--out', $folder) == 0
-		or die "$page: $database: no figure '$figure'\n";
 	++$drawn;
-	if (!$check) {
-		copy("$folder/$figure.svg", $target) or die "$target: $!\n";
-	} elsif (!-e $target) {
+	if ($check) {
+		return if -e $target;
 		print "$page: there is no $target; run `make figures`\n";
 		$bad = 1;
+		return;
 	}
+	my $folder = tempdir(CLEANUP => 1);
+	system($program, 'plot', unpacked($database), '--figure', $figure, '--format', 'svg', '--out', $folder) == 0
+		or die "$page: $database: no figure '$figure'\n";
+	copy("$folder/$figure.svg", $target) or die "$target: $!\n";
 }
 
 for my $page ('README.md', glob 'docs/*.md') {

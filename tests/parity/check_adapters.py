@@ -20,6 +20,7 @@ import transformers
 
 import families
 from check_models import BAR, ours, worst
+from make_training import exact_decompositions
 
 LINEAR = {
     "bert": ["query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense"],
@@ -273,8 +274,10 @@ def save(model, kind, folder):
 
 
 def load(name, kind, folder, place):
+    """PEFT decomposes the base anew for starts such as PiSSA's."""
     base = getattr(transformers, families.MODELS[name][2]).from_pretrained(place / name, attn_implementation="eager")
-    return peft.PeftModel.from_pretrained(widen(base.eval(), kind), folder).eval()
+    with exact_decompositions():
+        return peft.PeftModel.from_pretrained(widen(base.eval(), kind), folder).eval()
 
 
 @torch.no_grad()
@@ -296,7 +299,8 @@ def check(program, name, kind, place):
     base, adapter = place / name, place / f"{name}={kind}"
     try:
         fresh = getattr(transformers, families.MODELS[name][2]).from_pretrained(base, attn_implementation="eager")
-        model = make(name, kind, fresh.eval())
+        with exact_decompositions():
+            model = make(name, kind, fresh.eval())
         save(model, kind, adapter)
         reference = theirs(model, families.sequences())
     except (TypeError, ValueError, RuntimeError, LookupError) as problem:  # PEFT cannot do that there

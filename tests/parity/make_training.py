@@ -105,7 +105,11 @@ def exact_decompositions():
     once, so that the start of an adapter is a function of the weights."""
 
     def rounding(exact):
-        return lambda x, *more, **named: tuple(factor.to(x.dtype) for factor in exact(x.double(), *more, **named))
+        def rounded(x, *more, **named):
+            factors = exact(x.double(), *more, **named)
+            return type(factors)([factor.to(x.dtype) for factor in factors])  # with the names of its fields
+
+        return rounded
 
     with mock.patch.multiple(torch.linalg, svd=rounding(decompose), qr=rounding(torch.linalg.qr)), \
             mock.patch.object(torch, "svd_lowrank", rounding(decompose_lowrank)):
