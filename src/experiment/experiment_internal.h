@@ -32,9 +32,9 @@ bool pb_task_is_path(const char *task);
 int pb_task_read(pb_experiment *e, pb_ini *ini);
 
 /* Makes the task of a stored run from its file or, if the whole task stood in the experiment or was given by a path,
- * from the settings alone: a path in a database may be anybody's.  `kind` is that of a task whose file is not here; NULL
- * if such a task is refused.  `files` has where its files were found, as for pb_experiment_restore.  Returns -1 with an
- * error. */
+ * from the settings alone: a path in a database may be anybody's.  `kind` is that of a task whose file is not here, or
+ * NULL if such a task is refused.  `files` has where its files were found, as for pb_experiment_restore.  Returns -1
+ * with an error. */
 int pb_task_restore(pb_experiment *e, const pb_settings *s, const char *kind, const pb_settings *files);
 
 /* Returns whether one of the tasks has this name. */
