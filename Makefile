@@ -163,7 +163,7 @@ figures: $(BUILD)/peftbench ## draws the figures and writes the tables of the do
 	@tools/figures.pl
 
 # The experiments of docs/experiments.md, docs/retention.md and docs/zoo.md with the small models and shipped data.
-STUDIES = retention tune targets describe e2e zoo-pico zoo-describe
+STUDIES = retention sentiment tune targets describe e2e zoo-pico zoo-describe
 results: $(BUILD)/peftbench ## runs the experiments of the documentation again, into results/ (takes hours)
 	@for x in $(STUDIES); do $(BUILD)/peftbench run experiments/$$x.ini --db results/$$x.db || exit 1; done
 	@$(MAKE) claims/run

@@ -17,7 +17,7 @@ typedef struct candidate {
 
 typedef struct candidates {
     const pb_experiment *experiment;
-    candidate *one; /* [count] in the order of the runs */
+    candidate *one; /* [count] in the order of the runs, those of the experiment's name last */
     size_t count, capacity;
     pb_settings settings; /* of the last one, while they are read */
 } candidates;
@@ -195,7 +195,7 @@ pb_other_run *pb_other_runs_find(pb_store *s, const pb_experiment *e, const pb_c
     for (int i = 0; i < e->cells; i++)
         missing += !cell[i].run;
     if (missing) {
-        rc = pb_store_experiment_settings(s, e->name, take_setting, &x);
+        rc = pb_store_task_settings(s, e->task_name, e->name, take_setting, &x);
         end_candidate(&x);
     }
     for (int i = 0; i < e->cells && !rc; i++)

@@ -14,9 +14,9 @@ typedef struct pb_other_run {
     char *why;      /* what has changed, as far as it is recorded: "methods/lora.c changed" */
 } pb_other_run;
 
-/* Finds the other run of each cell that has no finished run, among the finished runs of the experiment's name.  `cell`
- * [e->cells] are the states of the cells.  Returns [e->cells] runs, which the caller frees with pb_other_runs_free, or
- * NULL with an error. */
+/* Finds the other run of each cell that has no finished run, among the finished runs of the task: experiments share
+ * runs, but those of the experiment's name have precedence.  `cell` [e->cells] are the states of the cells.  Returns
+ * [e->cells] runs, which the caller frees with pb_other_runs_free, or NULL with an error. */
 pb_other_run *pb_other_runs_find(pb_store *s, const pb_experiment *e, const pb_cell_state *cell);
 
 /* Frees the runs of n cells.  NULL is allowed. */

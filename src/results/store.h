@@ -168,9 +168,10 @@ typedef struct pb_stored_setting {
 /* Is called with each setting, which it does not own.  A nonzero return ends the iteration and is returned by it. */
 typedef int pb_store_each_setting(void *ctx, const pb_stored_setting *s);
 
-/* Calls `each` with the settings of the finished runs of an experiment, run by run in the order of their numbers.
- * Returns -1 with an error. */
-int pb_store_experiment_settings(pb_store *s, const char *experiment, pb_store_each_setting *each, void *ctx);
+/* Calls `each` with the settings of the finished runs of a task, run by run in the order of their numbers, those of
+ * this experiment after those of others.  Returns -1 with an error. */
+int pb_store_task_settings(pb_store *s, const char *task, const char *experiment, pb_store_each_setting *each,
+                           void *ctx);
 
 /* Keys of a run's provenance: the version of the engine's code, and, with a point and a name after them, the digests of
  * the code of the task's kind and of each built-in method.  A plugin's digest is under "plugin.NAME". */

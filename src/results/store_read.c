@@ -257,15 +257,18 @@ int pb_store_settings(pb_store *s, const long long *run, int n, pb_store_pair *e
     return each_pair(s, q, each, ctx);
 }
 
-int pb_store_experiment_settings(pb_store *s, const char *experiment, pb_store_each_setting *each, void *ctx)
+int pb_store_task_settings(pb_store *s, const char *task, const char *experiment, pb_store_each_setting *each,
+                           void *ctx)
 {
     static const char sql[] = "SELECT r.id, r.seed, r.hash, t.key, t.value FROM run r JOIN setting t ON t.run = r.id"
-                              " WHERE r.experiment = ? AND r.status <> 'failed' AND r.superseded IS NULL ORDER BY r.id";
+                              " WHERE r.task = ?2 AND r.status <> 'failed' AND r.superseded IS NULL"
+                              " ORDER BY r.experiment = ?1, r.id";
     sqlite3_stmt *q = pb_store_statement(s, sql);
     int rc = 0, more = 0;
     if (!q)
         return -1;
     pb_store_bind(q, 1, experiment);
+    pb_store_bind(q, 2, task);
     while (!rc && (more = pb_store_step(s, q)) == 1) {
         char *hash = pb_store_text(q, 2), *key = pb_store_text(q, 3), *value = pb_store_text(q, 4);
         rc = each(ctx, &(pb_stored_setting){sqlite3_column_int64(q, 0), (uint64_t)sqlite3_column_int64(q, 1), hash, key,

@@ -86,6 +86,9 @@ ok 'and the other' prints '^lora\+ia3 † '
 ok 'rows of this one are not' eval '! prints "^(head|lora) †"'
 ok 'a note says why' prints "^† ia3: 4 of 4 runs were made by another version of the code: run [0-9]+ and others: methods/ia3.c changed\$"
 ok 'and offers nothing more' eval '! prints "missing runs are stored"'
+cp toy.ini shared.ini # experiments share runs
+ok 'another experiment' run 0 table shared.ini --db a.db --any-version
+ok 'has the row too' prints '^ia3 † .* [01]\.[0-9]{4}'
 ok 'as JSON' run 0 table toy.ini --db a.db --any-version --json
 ok 'they are marked too' [ "$(grep -c '"other_version":\[{"run":[0-9]*,"why":"methods/ia3.c changed"},' out)" = 2 ]
 ok 'JSON of this version' run 0 table toy.ini --db a.db --json
