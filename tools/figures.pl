@@ -12,7 +12,6 @@
 use strict;
 use warnings;
 use File::Copy;
-use File::Path 'make_path';
 use File::Temp 'tempdir';
 use FindBin;
 chdir "$FindBin::Bin/.." or die;
@@ -23,17 +22,14 @@ my ($drawn, $bad) = (0, 0);
 
 sub slurp { local (@ARGV, $/) = @_; my $text = <>; $text }
 
-# The argument that stands for a database of results/, after it was unpacked.
+# The argument that stands for a database of results/, after the Makefile has unpacked it.
 sub unpacked {
 	my ($database) = @_;
 	my ($file, $rest) = $database =~ m{^results/(\w[\w.-]*\.db)(:[\w:=.-]+)?$} or die "$database: no database of results/\n";
-	my ($packed, $plain) = ("results/$file.xz", "build/results/$file");
-	return $database unless -e $packed;
-	if (!-e $plain || -M $plain > -M $packed) {
-		make_path('build/results');
-		system("xz -dc $packed >$plain.new") == 0 && rename "$plain.new", $plain or die "$packed: cannot be unpacked\n";
-	}
-	return $plain . ($rest // '');
+	return $database unless -e "results/$file.xz";
+	delete local $ENV{MAKEFLAGS};
+	system('make', '-s', "build/results/$file") == 0 or die "results/$file.xz: cannot be unpacked\n";
+	return "build/results/$file" . ($rest // '');
 }
 
 sub table {

@@ -80,17 +80,14 @@ static void free_names(stored_names *x)
     pb_text_free(&x->list);
 }
 
-/* Lists the experiments of the database that the first positional argument names. */
-static int read_names(stored_names *x, const pb_args *a)
+/* Lists the experiments of a database. */
+static int read_names(stored_names *x, const char *db)
 {
-    const char *end = end_of_path(a->word[0]);
-    char *db = pb_format("%.*s", (int)(end - a->word[0]), a->word[0]);
     pb_store *s = pb_store_read(db);
     int rc = s ? pb_store_experiments(s, add_name, x) : -1;
     rc = pb_store_close(s) || rc ? -1 : 0;
     if (!rc && !x->names)
         rc = pb_error("%s: there are no runs", db);
-    free(db);
     return rc;
 }
 
@@ -164,16 +161,16 @@ static int open_stored(pb_run_contexts *x, const pb_args *a, const char *db, con
 /* Opens the contexts of the experiment that the first positional argument names as DATABASE.db[:EXPERIMENT]. */
 static int open_named(pb_run_contexts *x, const pb_args *a)
 {
-    const char *end = end_of_path(a->word[0]);
     stored_names all = {.name = NULL};
     if (strcmp(a->db, PB_DEFAULT_DB) != 0)
         return pb_error("--db: %s is the database; want one of them", a->word[0]);
-    char *db = pb_format("%.*s", (int)(end - a->word[0]), a->word[0]);
-    int rc = *end ? 0 : read_names(&all, a);
+    char *name, *db = pb_reports_split(a->word[0], &name);
+    int rc = name ? 0 : read_names(&all, db);
     if (!rc && all.names > 1)
         rc = pb_error("%s: there are several experiments; want %s:NAME with one of %s", db, db, all.list.data);
-    rc = rc || open_stored(x, a, db, *end ? end + 1 : all.name[0]) ? -1 : 0;
+    rc = rc || open_stored(x, a, db, name ? name : all.name[0]) ? -1 : 0;
     free_names(&all);
+    free(name);
     free(db);
     return rc;
 }
@@ -244,7 +241,7 @@ int pb_reports_each(const pb_args *a, bool any_version, bool one, pb_each_report
     stored_names all = {.name = NULL};
     if (!end || *end)
         return each_one(a, any_version, one, false, each, ctx);
-    int rc = read_names(&all, a);
+    int rc = read_names(&all, a->word[0]);
     for (size_t i = 0; i < all.names && !rc; i++) {
         char *word = pb_format("%s:%s", a->word[0], all.name[i]);
         pb_args named = *a;

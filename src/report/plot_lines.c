@@ -204,12 +204,11 @@ double pb_lines_room(const pb_sheet *s, const pb_lines *l)
     return room;
 }
 
-/* The intervals of several lines at one x stand beside one another. */
-static void add_intervals(pb_sheet *s, const pb_lines *l, int i, const pb_box *a, const pb_range *x, const pb_range *y)
+/* Adds the intervals of a line, which stand `beside` its marks: those of several lines would cover one another. */
+static void add_intervals(pb_sheet *s, const pb_line *of, double beside, const pb_box *a, const pb_range *x,
+                          const pb_range *y)
 {
-    const pb_line *of = &l->line[i];
-    double beside = BESIDE * (i - (l->lines - 1) / 2.0);
-    for (int k = 0; !l->band && k < of->n; k++)
+    for (int k = 0; k < of->n; k++)
         pb_sheet_interval(s, a, y, false, a->left + (a->right - a->left) * pb_range_at(x, of->x[k]) + beside, of->v[k],
                           pb_class_colour[of->category]);
 }
@@ -233,7 +232,8 @@ double pb_lines_draw(pb_sheet *s, const pb_lines *l, double left, double right, 
         int block = add_block(s, of, &y);
         if (l->band)
             plot_band(&bands, block, of->category);
-        add_intervals(s, l, i, &a, &x, &y);
+        if (!l->band)
+            add_intervals(s, of, BESIDE * (i - (l->lines - 1) / 2.0), &a, &x, &y);
         plot_line(&plots, block, of, pb_dash[dash[of->category]++ % PB_DASHES]);
         add_tips(s, l, of, &a, &x, &y);
     }
@@ -292,9 +292,8 @@ static void add_small_panel(pb_sheet *s, const pb_lines *l, int i, const grid *g
     pb_sheet_panel(s, &a, &(pb_panel_axis){x, NULL, "", .bare = !last},
                    &(pb_panel_axis){y, NULL, l->unit, .bare = !first});
     pb_text_add(&s->figure.commands, "set border 3\n");
-    for (int k = 0; !l->band && k < of->n; k++)
-        pb_sheet_interval(s, &a, y, false, a.left + g->width * pb_range_at(x, of->x[k]), of->v[k],
-                          pb_class_colour[of->category]);
+    if (!l->band)
+        add_intervals(s, of, 0, &a, x, y);
     pb_sheet_plot(s, plots.data);
     pb_text_free(&plots);
 }
