@@ -7,7 +7,7 @@ export PEFTBENCH=$program
 check() { "$1/tools/figures.pl" --check >"$work/out" 2>"$work/err"; }
 ok 'the documentation as it is' check .
 ok 'has a table and a figure at least' prints '^[2-9][0-9]* figures and tables$'
-mkdir "$work/copy" && cp -r README.md docs results tasks tools "$work/copy"
+mkdir "$work/copy" && cp -r Makefile README.md docs results tasks tools "$work/copy"
 cd "$work/copy" || exit 2
 sed -i 's/^bitfit  .*0.5587/bitfit 0.9999/' docs/retention.md
 ok 'another number is found' eval '! check .'
