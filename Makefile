@@ -187,7 +187,7 @@ build/fuzz/fuzz_%: tests/fuzz/fuzz.c $(filter-out src/experiment/% src/results/%
 	-I src -I . -I build -pthread -o $@ $^ build/registry.c $(LIBS)
 
 parity: $(BUILD)/peftbench ## compares with transformers and PEFT, in a virtual environment
-	tests/parity/run.sh
+	+@tests/parity/run.sh
 
 bench: $(BENCHES) ## times the engine and PyTorch with PEFT, in a virtual environment
 	bench/run.sh

@@ -19,6 +19,7 @@ import torch
 import transformers
 
 import families
+import summary
 from check_models import BAR, ours, worst
 from make_training import exact_decompositions
 
@@ -294,7 +295,7 @@ def theirs(model, sequences):
     return out
 
 
-def check(program, name, kind, place):
+def check(program, methods, name, kind, place):
     label = f"{name:16} {kind:20}"
     base, adapter = place / name, place / f"{name}={kind}"
     try:
@@ -324,13 +325,13 @@ def check(program, name, kind, place):
             print(f"{'refused' if 'exit 2' in str(problem) else 'FAILED '} {label} {problem}", flush=True)
             return "refused" if "exit 2" in str(problem) else "failed"
     good = max(errors) < BAR
-    kind_of = configs(name)[kind].peft_type.value
-    WORST[kind_of] = max(WORST.get(kind_of, 0), *errors)
+    method = methods.of(kind, configs(name)[kind].peft_type.value)
+    WORST[method] = max(WORST.get(method, 0), *errors)
     print(f"{'ok     ' if good else 'FAILED '} {label} {' '.join(f'{e:.1e}' for e in errors)}", flush=True)
     return "passed" if good else "failed"
 
 
-WORST = {}  # by the type of the adapter
+WORST = {}  # by the method
 
 
 def main():
@@ -340,17 +341,16 @@ def main():
     names = sys.argv[2:] or ["bert", "roberta", "gpt2", "gpt2-classes", "llama", "llama-classes", "llama-tied",
                              "bert-masked", "roberta-masked", "distilbert", "distilbert-masked", "qwen2", "qwen3",
                              "bert-tokens", "gpt2-tokens", "llama-tokens"]
-    results = []
+    results, methods = [], summary.Methods(sys.argv[1])
     with tempfile.TemporaryDirectory() as place:
         for name in names:
             name, _, begins = name.partition("=")
             families.save(name, pathlib.Path(place) / name)
-            results += [check(sys.argv[1], name, kind, pathlib.Path(place)) for kind in configs(name)
+            results += [check(sys.argv[1], methods, name, kind, pathlib.Path(place)) for kind in configs(name)
                         if kind.startswith(begins)]
-    for kind, error in sorted(WORST.items()):
-        print(f"{kind:20} largest difference of a logit {error:.1e}")
-    print("adapters:", ", ".join(f"{results.count(r)} {r}" for r in ("passed", "refused", "skipped", "failed")))
-    sys.exit("failed" in results)
+    for method, error in sorted(WORST.items()):
+        summary.tell_method(method, {"read": error})
+    summary.finish("adapters", results, max(WORST.values(), default=None))
 
 
 if __name__ == "__main__":

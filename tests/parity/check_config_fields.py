@@ -11,8 +11,8 @@ new version of transformers this names the rows to be added or changed.  Exit co
 import json
 import pathlib
 import re
-import sys
 
+import summary
 import transformers as tf
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2] / "src" / "model" / "model_fields.c"
@@ -35,7 +35,7 @@ def is_kind(value, kinds):
 
 
 def compare(label, rows, theirs):
-    bad = 0
+    good = []
     for key, value in theirs.items():
         if key.startswith("_"):  # a remark
             continue
@@ -47,23 +47,25 @@ def compare(label, rows, theirs):
                    if row[3] != "NULL" and value is not None and value != preset else
                    f"is refused at its default {value!r}" if row[4] == "REFUSED" and value is not None and value != preset
                    else None)
+        good.append(not problem)
         if problem:
             print(f"FAILED  {label}: {key} {problem}")
-            bad += 1
-    return bad
+    return good
 
 
 def main():
     config, generation = table("config"), table("generation")
-    bad = sum(compare(name, config, json.loads(getattr(tf, c + "Config")().to_json_string(use_diff=False)) |
-                      {"transformers_version": None}) for name, c in FAMILIES.items())
+    good = []
+    for name, c in FAMILIES.items():
+        good += compare(name, config, json.loads(getattr(tf, c + "Config")().to_json_string(use_diff=False)) |
+                        {"transformers_version": None})
     g = tf.GenerationConfig()
     defaults = g._get_default_generation_params()
-    bad += compare("generation", generation, {k: defaults.get(k, v) for k, v in g.to_dict().items()} |
-                   {"transformers_version": None})
-    print(f"fields: {len(config)} rows of config.json and {len(generation)} of generation_config.json held against "
-          f"transformers {tf.__version__}, {bad} differ")
-    sys.exit(bad > 0)
+    good += compare("generation", generation, {k: defaults.get(k, v) for k, v in g.to_dict().items()} |
+                    {"transformers_version": None})
+    print(f"{len(config)} rows of config.json and {len(generation)} of generation_config.json held against "
+          f"transformers {tf.__version__}")
+    summary.finish("config_fields", good)
 
 
 if __name__ == "__main__":

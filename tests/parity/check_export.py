@@ -33,6 +33,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 import check_adapters
 import check_models
 import families
+import summary
 from check_models import BAR, ours, worst, worst_of_choices
 from families import is_choices
 
@@ -224,7 +225,7 @@ def apart(name, a, b):
     return (worst_of_choices if is_choices(name) else worst)(a, b)
 
 
-def check(program, place, base, name, run, row):
+def check(program, methods, place, base, name, run, row):
     adapter, merged, label = place / f"out-{run}", place / f"merged-{run}", f"{name:16} {row:12}"
     sequences, results = families.inputs(name, longest=30), []
     code, message = call(program, place, "export", run, adapter)
@@ -234,8 +235,8 @@ def check(program, place, base, name, run, row):
         reading = peft.PeftModel.from_pretrained(load(name, base), adapter).eval()
         try:
             error = apart(name, ours(program, base, sequences, "--adapter", adapter), read(reading, name, sequences))
-            results.append(("passed" if error < BAR else "failed", f"adapter {error:.1e}"))
-            WORST[row] = max(WORST.get(row, 0), error)
+            results.append(judged("adapter", error))
+            WORST[methods.of(row)] = max(WORST.get(methods.of(row), 0), error)
         except ValueError as problem:  # a prefix on a DistilBERT: PEFT itself cannot
             results.append(("skipped", f"adapter: PEFT: {problem}"))
     code, message = call(program, place, "export", "--merged", run, merged)
@@ -243,7 +244,7 @@ def check(program, place, base, name, run, row):
         results.append(("refused" if code == 2 else "failed", f"merged: {message[-1]}"))
     else:
         error = apart(name, ours(program, merged, sequences), read(load_merged(name, merged), name, sequences))
-        results.append(("passed" if error < BAR else "failed", f"merged {error:.1e}"))
+        results.append(judged("merged", error))
     # any method that can be merged, as a LoRA of full rank (and with PEFT's lora_bias, where biases change)
     code, message = call(program, place, "export", "--rank", 64, run, place / f"rank-{run}")
     if code:
@@ -254,13 +255,19 @@ def check(program, place, base, name, run, row):
         error = apart(name, ours(program, base, sequences, "--adapter", place / f"rank-{run}"), said)
         if merged.exists():  # not if the method adds a bias that the base has not
             error = max(error, apart(name, ours(program, merged, sequences), said))
-        results.append(("passed" if error < BAR else "failed", f"rank 64 {error:.1e}"))
+        results.append(judged("rank 64", error))
     for result, text in results:
         print(f"{result:7} {label} {text[:150]}", flush=True)
     return [r for r, _ in results]
 
 
+ERRORS = []
 WORST = {}  # by method: the largest difference of PEFT's reading of its adapter
+
+
+def judged(what, error):
+    ERRORS.append(error)
+    return "passed" if error < BAR else "failed", f"{what} {error:.1e}"
 
 
 def main():
@@ -268,6 +275,7 @@ def main():
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     program, results = os.path.abspath(sys.argv[1]), []
+    methods = summary.Methods(program)
     for name in sys.argv[2:] or ["bert", "roberta", "distilbert", "gpt2-classes", "llama-classes", "bert-choices",
                                  "roberta-choices", "distilbert-choices"]:
         with tempfile.TemporaryDirectory() as folder:
@@ -286,11 +294,10 @@ def main():
                 continue
             rows = sqlite3.connect(place / "results" / "peftbench.db").execute("SELECT id, row FROM finished").fetchall()
             for run, row in rows:
-                results += check(program, place, base, name, run, row)
-    for row, error in sorted(WORST.items()):
-        print(f"{row:20} read by PEFT: largest difference of a logit {error:.1e}")
-    print("exports:", ", ".join(f"{results.count(r)} {r}" for r in ("passed", "refused", "skipped", "failed")))
-    sys.exit("failed" in results)
+                results += check(program, methods, place, base, name, run, row)
+    for method, error in sorted(WORST.items()):
+        summary.tell_method(method, {"exported": error})
+    summary.finish("export", results, max(ERRORS, default=None))
 
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ import enum
 import json
 import pathlib
 import re
-import sys
 
 import peft
+import summary
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from peft.utils import constants
 
@@ -55,26 +55,28 @@ def ours(rows, kind, config):
 
 
 def compare(label, left, right):
-    """Prints each name at which the two dictionaries differ; the number of them."""
-    bad = 0
+    """Prints each name at which the two dictionaries differ; for each name whether they are equal."""
+    good = []
     for name in sorted(set(left) | set(right)):
         a, b = left.get(name, "absent"), right.get(name, "absent")
-        if type(a) is not type(b) or a != b:
+        good.append(type(a) is type(b) and a == b)
+        if not good[-1]:
             print(f"FAILED  {label}: {name}: here {a!r}, PEFT {b!r}")
-            bad += 1
-    return bad
+    return good
 
 
 def main():
     rows = ROW.findall((SOURCE / "adapter_fields.c").read_text())
-    bad = sum(compare(kind, ours(rows, kind, config), theirs(config)) for kind, config in CONFIGS.items())
+    good = []
+    for kind, config in CONFIGS.items():
+        good += compare(kind, ours(rows, kind, config), theirs(config))
     text = (SOURCE / "adapter_targets.c").read_text() if (SOURCE / "adapter_targets.c").exists() else ""
     targets = TARGET.findall(text)
     for kind, mapping in MAPPINGS.items() if text else []:
         here = {family: names.split() for k, families, names in targets if k == kind for family in families.split()}
-        bad += compare(f"targets of {kind}", here, {f: mapping[f] for f in FAMILIES if f in mapping})
-    print(f"fields: {len(rows)} rows held against PEFT {peft.__version__}, {bad} differ")
-    sys.exit(bad > 0)
+        good += compare(f"targets of {kind}", here, {f: mapping[f] for f in FAMILIES if f in mapping})
+    print(f"{len(rows)} rows held against PEFT {peft.__version__}")
+    summary.finish("fields", good)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import transformers
 from tokenizers import pre_tokenizers
 
 import families
+import summary
 
 PROMPTS = [
     "Gravity is", "The capital of France is", "Once upon a time", "def fibonacci(n):", "Water boils at 100 degrees",
@@ -50,12 +51,12 @@ GENERATION = [
 
 
 def as_the_file_says(program, name, place):
-    """How many of the generation_config.json give the same tokens, of how many."""
+    """Whether each of the generation_config.json gives the same tokens."""
     folder = pathlib.Path(place) / name
     families.save(name, folder)
     file, ids = folder / "generation_config.json", families.sequences(seed=21, count=3, longest=20)
     file.write_text('{"eos_token_id": 2}')
-    ends, same = [c[min(3, len(c) - 1)] for c in here(program, folder, ids, ["--max-new", "20"])], 0
+    ends, same = [c[min(3, len(c) - 1)] for c in here(program, folder, ids, ["--max-new", "20"])], []
     for said in GENERATION:
         text = json.dumps(said)
         equal = True
@@ -68,9 +69,9 @@ def as_the_file_says(program, name, place):
                                      pad_token_id=0, **more)[0, len(prompt):].tolist()
             options = [] if "max_new_tokens" in said else ["--max-new", "20"]
             equal = agree(text, here(program, folder, [prompt], options)[0], out) and equal
-        same += equal
-    print(f"{name}: {same} of {len(GENERATION)} generation_config.json equal, {len(ids)} prompts each", flush=True)
-    return same == len(GENERATION)
+        same.append(equal)
+    print(f"{name}: {sum(same)} of {len(GENERATION)} generation_config.json equal, {len(ids)} prompts each", flush=True)
+    return same
 
 
 def tokenizer_there(path):
@@ -101,31 +102,33 @@ def agree(prompt, ours, theirs):
     return ours == theirs
 
 
-def main():
-    transformers.logging.disable_progress_bar()
-    program = sys.argv[1]
-    with tempfile.TemporaryDirectory() as place:
-        good = [as_the_file_says(program, name, place) for name in ("gpt2", "llama", "qwen3")]
-    if len(sys.argv) < 3:
-        sys.exit(not all(good))
-    path, tokens = pathlib.Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 64
+def of_a_gguf(program, path, tokens):
+    """Whether the ids of each prompt are equal, then its continuations in each of WAYS."""
     load = dict(pretrained_model_name_or_path=path.parent, gguf_file=path.name)
     model = transformers.AutoModelForCausalLM.from_pretrained(**load, dtype=torch.float32, attn_implementation="eager").eval()
     lines = "".join(json.dumps(p) + "\n" for p in PROMPTS)
     ids = [json.loads(x)["ids"] for x in subprocess.run([program, "tokenize", "--json", "--model", str(path)], input=lines,
                                                         capture_output=True, text=True, check=True).stdout.splitlines()]
     backend = tokenizer_there(path).backend_tokenizer
-    ids_there = [backend.encode(p).ids for p in PROMPTS]
-    equal = sum(a == b for a, b in zip(ids, ids_there, strict=True))
-    print(f"ids of prompts: {equal} of {len(PROMPTS)} equal", flush=True)
-    good.append(equal == len(PROMPTS))
+    good = [a == backend.encode(p).ids for a, p in zip(ids, PROMPTS, strict=True)]
+    print(f"ids of prompts: {sum(good)} of {len(PROMPTS)} equal", flush=True)
     for name, options, settings in WAYS:
         most = tokens // 2 if "num_beams" in settings else tokens
         ours = here(program, path, ids, ["--max-new", str(most), *options])
-        same = sum(agree(*x) for x in zip(PROMPTS, ours, (there(model, i, most, settings) for i in ids), strict=True))
-        print(f"{name}, {most} tokens: {same} of {len(PROMPTS)} equal", flush=True)
-        good.append(same == len(PROMPTS))
-    sys.exit(not all(good))
+        same = [agree(*x) for x in zip(PROMPTS, ours, (there(model, i, most, settings) for i in ids), strict=True)]
+        print(f"{name}, {most} tokens: {sum(same)} of {len(PROMPTS)} equal", flush=True)
+        good += same
+    return good
+
+
+def main():
+    transformers.logging.disable_progress_bar()
+    program = sys.argv[1]
+    with tempfile.TemporaryDirectory() as place:
+        good = [same for name in ("gpt2", "llama", "qwen3") for same in as_the_file_says(program, name, place)]
+    if len(sys.argv) > 2:
+        good += of_a_gguf(program, pathlib.Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 64)
+    summary.finish("generate", good)
 
 
 if __name__ == "__main__":

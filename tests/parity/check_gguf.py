@@ -20,6 +20,7 @@ import torch
 import transformers
 
 import families
+import summary
 from check_models import BAR, ours, theirs, worst
 
 TYPES = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"]
@@ -121,7 +122,7 @@ def check(program, place, network, kind):
                                                               attn_implementation="eager").eval()
     error = worst(ours(program, path, families.sequences()), theirs(model, families.sequences()))
     print(f"{'ok    ' if error < BAR else 'FAILED'} {network:8} {kind:6} {error:.1e}", flush=True)
-    return error < BAR
+    return error
 
 
 GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "golden"
@@ -186,9 +187,8 @@ def main():
         write_goldens()
         return
     with tempfile.TemporaryDirectory() as place:
-        good = [check(sys.argv[1], pathlib.Path(place), n, kind) for n, kinds in NETWORKS.items() for kind in kinds]
-    print(f"gguf: {sum(good)} passed, {len(good) - sum(good)} failed")
-    sys.exit(not all(good))
+        errors = [check(sys.argv[1], pathlib.Path(place), n, kind) for n, kinds in NETWORKS.items() for kind in kinds]
+    summary.finish("gguf", [e < BAR for e in errors], max(errors))
 
 
 if __name__ == "__main__":

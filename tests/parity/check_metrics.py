@@ -30,6 +30,7 @@ import unicodedata
 import sacrebleu.metrics
 
 import make_answers
+import summary
 
 GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "golden" / "metrics"
 # Lines and the most references of each: whole, one reference each, few, one (with and without a match), no word.
@@ -217,16 +218,17 @@ def far(a, b):
 
 
 def compare(name, program, corpus, forms):
-    bad, mine = False, ours(program, corpus, forms)
+    """For each metric whether it is equal, and the difference."""
+    found, mine = [], ours(program, corpus, forms)
     for r in [*theirs(corpus, forms), *answers(corpus)]:
         m = mine[r["metric"]]
         apart = far(m["value"], r["value"])
         each = [far(a, b) for a, b in zip(m["each"], r["each"], strict=True)] if r["each"] else []
         differ = sum(x > BAR for x in each)
-        bad |= apart > BAR or differ > 0 or r["signature"] not in (None, m["signature"])
+        found.append((apart <= BAR and differ == 0 and r["signature"] in (None, m["signature"]), max([apart, *each])))
         value = "undefined" if r["value"] is None else f"{r['value']:.10f}"
         print(f"{name}: {r['metric']:12} {value}, here {apart:.1e} from it; {differ} of {len(each)} examples differ", flush=True)
-    return bad
+    return found
 
 
 def e2e_test(path):
@@ -252,32 +254,30 @@ def compare_words(name, program, lines):
                           check=True).stdout.split("\n")[:-1]
     equal = sum(a == b for a, b in zip(here, there, strict=True))
     print(f"{name}: Treebank words of {equal} of {len(lines)} lines equal", flush=True)
-    return equal < 0.99 * len(lines)
+    return equal >= 0.99 * len(lines)
 
 
 def check_words(program, data, texts):
     sys.path.insert(0, os.environ["E2E_METRICS"])
     found = sorted((data / "e2e").glob("*.txt"))
     e2e = sorted({line.split("||", 1)[1].strip() for path in found for line in path.read_text().splitlines()})
-    bad = compare_words("e2e", program, e2e) if e2e else False
-    for text in texts:
-        bad |= compare_words(text.name, program, sentences_of(text))
-    return bad
+    named = [("e2e", e2e)] if e2e else []
+    return [compare_words(name, program, lines) for name, lines in named + [(t.name, sentences_of(t)) for t in texts]]
 
 
 def main():
     if sys.argv[1] == "--goldens":
         write_goldens()
         return
-    bad, corpus = False, read(GOLDEN / "corpus.jsonl")
+    words, corpus = [], read(GOLDEN / "corpus.jsonl")
     with contextlib.redirect_stderr(io.StringIO()):
-        bad |= compare("ours", sys.argv[1], corpus, GOLDEN / "forms.txt")
+        found = compare("ours", sys.argv[1], corpus, GOLDEN / "forms.txt")
         data = pathlib.Path(os.environ.get("PEFTBENCH_DATA", "."))
         if (data / "e2e").exists():
-            bad |= compare("e2e", sys.argv[1], e2e_test(data / "e2e" / "test.txt"), None)
+            found += compare("e2e", sys.argv[1], e2e_test(data / "e2e" / "test.txt"), None)
         if "E2E_METRICS" in os.environ:
-            bad |= check_words(sys.argv[1], data, map(pathlib.Path, sys.argv[2:]))
-    sys.exit(bad)
+            words = check_words(sys.argv[1], data, map(pathlib.Path, sys.argv[2:]))
+    summary.finish("metrics", [good for good, _ in found] + words, max(apart for _, apart in found))
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from tokenizers import Tokenizer
 
 import make_goldens
 import oracle
+import summary
 
 SENTENCES = [
     "A gentle, funny film that never once talks down to its audience.",
@@ -55,10 +56,10 @@ SEED = 7
 
 class Report:
     def __init__(self, tolerance):
-        self.tolerance, self.passed, self.failed = tolerance, 0, 0
+        self.tolerance, self.results, self.worst = tolerance, [], 0
 
     def tell(self, good, text):
-        self.passed, self.failed = self.passed + good, self.failed + (not good)
+        self.results.append(bool(good))
         print(f"{'ok  ' if good else 'FAIL'} {text}", flush=True)
 
 
@@ -106,6 +107,7 @@ def check_case(args, report, case, sequences):
             return report.tell(False, f"{case}: the program ended with {run.returncode}")
         worst = distances(load_file(result), answer)
     good = worst[0][0] <= report.tolerance
+    report.worst = max(report.worst, worst[0][0])
     text = ", ".join(f"{name} {d:.1e}" for d, name in worst[:2 if good else 8])
     report.tell(good, f"{case}: logits, loss, {len(answer.gradient)} gradients; worst: {text}")
 
@@ -208,9 +210,8 @@ def main():
     if args.sweep:
         sweep(args, report)
     check_model(args, report)
-    print(f"{report.passed} passed, {report.failed} failed")
-    return report.failed > 0
+    summary.finish("minilm", report.results, report.worst)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

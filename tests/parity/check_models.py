@@ -17,6 +17,7 @@ import torch
 import transformers
 
 import families
+import summary
 import variants
 
 BAR = 1e-4
@@ -48,14 +49,15 @@ def worst_of_choices(a, b):
 
 
 def check(program, label, folder, model, sequences=None, distance=worst):
+    """The largest difference; infinite if there are no logits."""
     sequences = sequences or families.sequences()
     try:
         error = distance(ours(program, folder, sequences), theirs(model, sequences))
     except (RuntimeError, ValueError) as problem:
         print(f"FAILED {label:24} {problem}")
-        return False
+        return float("inf")
     print(f"{'ok    ' if error < BAR else 'FAILED'} {label:24} {error:.1e}", flush=True)
-    return error < BAR
+    return error
 
 
 def refuses(program, label, folder):
@@ -72,28 +74,27 @@ def refuses(program, label, folder):
 def main():
     transformers.logging.disable_progress_bar()
     program, wanted = sys.argv[1], sys.argv[2:] or families.MODELS
-    good = []
+    errors, refused = [], []
     with tempfile.TemporaryDirectory() as place:
         for name in wanted:
             folder = pathlib.Path(place) / name
-            good.append(check(program, name, folder, families.save(name, folder), families.inputs(name),
-                              worst_of_choices if families.is_choices(name) else worst))
+            errors.append(check(program, name, folder, families.save(name, folder), families.inputs(name),
+                                worst_of_choices if families.is_choices(name) else worst))
         if not sys.argv[2:]:
             folder = pathlib.Path(place) / "sharded"
-            good.append(check(program, "llama, sharded", folder, families.save("llama", folder, max_shard_size="20KB")))
+            errors.append(check(program, "llama, sharded", folder, families.save("llama", folder, max_shard_size="20KB")))
             folder = pathlib.Path(place) / "bf16"
             families.make("llama").bfloat16().save_pretrained(folder)
             model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-            good.append(check(program, "llama, bfloat16", folder, model.eval()))
+            errors.append(check(program, "llama, bfloat16", folder, model.eval()))
         for name in variants.VARIANTS if not sys.argv[2:] else []:
             folder = pathlib.Path(place) / name
             model = variants.save(name, folder)
             if model:
-                good.append(check(program, name, folder, model, variants.sequences(name)))
+                errors.append(check(program, name, folder, model, variants.sequences(name)))
             else:
-                good.append(refuses(program, name, folder))
-    print(f"models: {sum(good)} passed, {len(good) - sum(good)} failed")
-    sys.exit(not all(good))
+                refused.append("refused" if refuses(program, name, folder) else "failed")
+    summary.finish("models", [e < BAR for e in errors] + refused, max(errors))
 
 
 if __name__ == "__main__":

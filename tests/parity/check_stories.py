@@ -18,6 +18,7 @@ import torch
 import transformers
 
 import families
+import summary
 from check_models import BAR, ours, theirs, worst
 
 PROMPTS = ["Once upon a time", "Lily and Ben went to the", "The little dog was", "One day, a big", "Tom had a red ball.",
@@ -113,7 +114,7 @@ def main():
                                  do_sample=False, pad_token_id=0)[0, len(ids):].tolist()
         good.append(out == story["ids"])
         print(f"{'ok    ' if good[-1] else 'FAILED'} {prompt}|{' '.join(story['text'].split())}")
-    sys.exit(not all(good))
+    summary.finish("stories", good, error)
 
 
 if __name__ == "__main__":

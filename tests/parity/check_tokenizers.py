@@ -23,6 +23,7 @@ import tempfile
 import unicodedata
 
 import piece_tokenizers
+import summary
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -273,8 +274,7 @@ def main():
     real = texts(a.texts)
     with tempfile.TemporaryDirectory() as place:
         good = list(check_all(a, real, place))
-    print(f"tokenizers: {sum(good)} passed, {len(good) - sum(good)} failed")
-    sys.exit(not all(good))
+    summary.finish("tokenizers", good)
 
 
 if __name__ == "__main__":
