@@ -13,9 +13,9 @@ BEGIN { split("passed failed refused skipped", results) }
 	read_log($1, log_file)
 	parts[++count] = $1
 	seconds[$1] = $3
-	if ($2 != 0 && !number[$1, "failed"])
+	if (!number[$1, "failed"] && ($2 != 0 || !($1 in counted || $1 in reason)))
 		number[$1, "failed"] = 1
-	bad = bad || $2 != 0 || number[$1, "failed"]
+	bad = bad || number[$1, "failed"]
 }
 
 function read_log(part, path, line) {
@@ -30,6 +30,7 @@ function read_log(part, path, line) {
 }
 
 function read_count(part, line, i, n, items, words) {
+	counted[part]
 	n = split(substr(line, length(part) + 3), items, ", ")
 	for (i = 1; i <= n; i++) {
 		split(items[i], words, " ")
