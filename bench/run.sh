@@ -12,11 +12,7 @@ cd "$(dirname "$0")/.."
 venv=${VENV:-build/venv}
 model=${MODEL:-models/minilm}
 [ -n "${MODEL:-}" ] || [ -f "$model/model.safetensors" ] || make models/minilm
-if ! [ -f "$venv/installed" ] || ! cmp -s "$venv/installed" tests/parity/requirements.txt; then
-	python3 -m venv "$venv"
-	"$venv/bin/pip" install --quiet -r tests/parity/requirements.txt
-	cp tests/parity/requirements.txt "$venv/installed"
-fi
+tests/parity/venv.sh "$venv"
 if [ "${1:-}" = decoding ]; then
 	shift
 	gguf=models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf

@@ -78,12 +78,6 @@ minilm() {
 	check minilm build/tests/parity/parity "${MODEL:-models/minilm}" "${sst2[@]}"
 }
 
-prepare() {
-	! cmp -s "$venv/installed" tests/parity/requirements.txt || return 0
-	python3 -m venv "$venv" && "$venv/bin/pip" install --quiet -r tests/parity/requirements.txt &&
-		cp tests/parity/requirements.txt "$venv/installed"
-}
-
 run() { # PART
 	local start=$SECONDS status function=$1
 	[ "$1" != export ] || function=export_ # a word of the shell
@@ -98,7 +92,7 @@ run() { # PART
 for part; do
 	case " $parts " in *" $part "*) ;; *) echo "run.sh: no part '$part'; want some of: $parts" >&2 && exit 2 ;; esac
 done
-prepare || exit
+tests/parity/venv.sh "$venv" || exit
 mkdir -p "$logs" && : >"$logs/parts" || exit
 for part; do run "$part"; done
 awk -f tests/parity/summary.awk "$logs/parts" >"$logs/summary"
