@@ -26,7 +26,6 @@ import json
 import pathlib
 import random
 import subprocess
-import sys
 import tempfile
 import unicodedata
 
