@@ -7,7 +7,7 @@ enum { AFTER, PARALLEL }; /* place */
 
 PB_SETTINGS(BOTTLENECK("64", "0.01", "attn mlp"),
             CHOICE(place, "after", "after|parallel", "reads the sublayer's output, or its input"),
-            REAL(scale, "1", 0, 1e6, "s, the factor of what the adapter adds"),
+            REAL(scale, "1", 1e-9, 1e6, "s, the factor of what the adapter adds"),
             BOOL(kaiming, "no", "draw W_down as LoRA's A, uniform within 1/sqrt(C), instead of by init"),
             BOOL(own_norm, "no", "a norm of the adapter's own in front of it, which trains"),
             BOOL(norms, "yes", "train the base's norms too, as Houlsby et al. do"),

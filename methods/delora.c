@@ -3,7 +3,7 @@
 #include "peftbench.h"
 
 PB_SETTINGS(INT(rank, "8", 1, 4096, "r, the rank of B A"),
-            REAL(lambda, "15", -1e6, 1e6, "at the start, the bound of the change of W"),
+            REAL(lambda, "15", 1e-9, 1e6, "at the start, the bound of the change of W"),
             REAL(dropout, "0", 0, 0.99, "of the input of A, while training"),
             TEXT(rank_pattern, "", "ranks of single projections: \"mlp.*=4 0.attn.q=16\""),
             TEXT(lambda_pattern, "", "lambdas of single projections"),

@@ -3,7 +3,7 @@
 
 PB_SETTINGS(SOFT_PROMPT("40"), INT(rank, "45", 1, 4096, "r, the rank of A B"),
             INT(positions, "256", 1, 1000000, "s, the tokens that a text may have"),
-            REAL(alpha, "8", 0, 1e6, "the scale's numerator: alpha / sqrt(r)"),
+            REAL(alpha, "8", 1e-9, 1e6, "the scale's numerator: alpha / sqrt(r)"),
             REAL(ratio, "0.01", 1e-9, 1e9, "learning rate of A and B, relative to the soft prompt's"),
             REAL(init, "0.05", 0, 10, "standard deviation of the soft prompt at the start"));
 

@@ -3,11 +3,11 @@
  * largest changes are kept: their gates stay open and all others closed, and delta trains on. */
 #include "peftbench.h"
 
-PB_SETTINGS(REAL(share, "0.005", 0, 1, "the share of the elements that may differ in the end"),
+PB_SETTINGS(REAL(share, "0.005", 1e-9, 1, "the share of the elements that may differ in the end"),
             REAL(phase, "0.5", 0.01, 0.99, "the share of the steps that are the first phase"),
             REAL(penalty, "1.25e-7", 0, 1e3, "lambda, the weight of the expected number of open gates"),
             REAL(alpha, "5", -10, 10, "of each gate at the start: nearly open"),
-            REAL(stretch, "1.5", 0.01, 100, "r: the distribution is stretched to [-r, r] and clipped to [0, 1]"),
+            REAL(stretch, "1.5", 1.01, 100, "r: the distribution is stretched to [-r, r] and clipped to [0, 1]"),
             REAL(alpha_rate, "10000", 1e-6, 1e9, "the learning rate of alpha divided by that of delta"),
             BOOL(groups, "yes", "structured: each matrix has a gate of its own besides"),
             TEXT(targets, "attn.* mlp.*", "projections to adapt"));

@@ -6,7 +6,7 @@
 PB_SETTINGS(INT(places, "1000", 1, 1 << 24, "n, the coefficients of a weight, or all that it has"),
             TEXT(places_pattern, "", "those of single projections: \"mlp.*=400 0.attn.q=2000\""),
             INT(places_seed, "777", 0, INT32_MAX, "of the places, which the run's seed does not change"),
-            REAL(scale, "150", 0, 1e6, "s, the factor of the change"),
+            REAL(scale, "150", 1e-9, 1e6, "s, the factor of the change"),
             REAL(init, "1", 0, 1e6, "standard deviation of the coefficients at the start"),
             CHOICE(basis, "fourier", "fourier|haar", "of the spectrum: waves, or Haar wavelets of one level"),
             TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));

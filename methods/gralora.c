@@ -3,7 +3,7 @@
 #include "peftbench.h"
 
 PB_SETTINGS(INT(rank, "32", 1, 4096, "r, the rank of the parts of the input, which divide it among them"),
-            REAL(alpha, "64", 0, 1e6, "the update is scaled by alpha / r"),
+            REAL(alpha, "64", 1e-9, 1e6, "the update is scaled by alpha / r"),
             REAL(dropout, "0", 0, 0.99, "of the input of A, while training"),
             INT(parts, "2", 1, 4096, "k, the parts of the input and of the output; divides both, and r"),
             BOOL(exchange, "yes", "every part of the input reaches every part of the output"),

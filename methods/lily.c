@@ -4,7 +4,7 @@
 PB_SETTINGS(INT(rank, "32", 1, 4096, "r, the rank of A and of each B_e"),
             INT(stride, "1", 1, 1000, "the layers that have one A together"),
             INT(experts, "2", 1, 256, "E, the matrices B_e of each role, which all layers have together"),
-            REAL(scale, "1", 0, 1e6, "s, the factor of the update"),
+            REAL(scale, "1", 1e-9, 1e6, "s, the factor of the update"),
             TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt, of all layers"));
 
 /* y = W x + s sum_e p_e B_e h with h = A x and p = softmax(G h);  A [r,in], B_e [out,r], G [E,r] */

@@ -7,7 +7,7 @@ enum { HEADS, ONE };
 PB_SETTINGS(INT(length, "10", 1, 4096, "K, the number of adaption tokens in each layer"),
             INT(top, "30", 1, 100000, "L, the topmost layers that have them"),
             CHOICE(gate, "heads", "heads|one", "the tanh of a gate for each head, or one plain factor as in PEFT"),
-            REAL(init, "1", 0, 10, "standard deviation of the tokens at the start"));
+            REAL(init, "1", 1e-9, 10, "standard deviation of the tokens at the start"));
 
 /* y with each head multiplied by its gate: the columns of a head are neighbours. */
 static pb_node *gated(pb_build *b, const pb_site *site, pb_node *y)

@@ -2,7 +2,7 @@
  * are kept, S begins at 0 again, and in the second phase only those elements train: a lottery ticket. */
 #include "peftbench.h"
 
-PB_SETTINGS(REAL(share, "0.01", 0, 1, "the share of the elements that the second phase trains"),
+PB_SETTINGS(REAL(share, "0.01", 1e-9, 1, "the share of the elements that the second phase trains"),
             REAL(phase, "0.5", 0.01, 0.99, "the share of the steps that are the first phase"),
             TEXT(targets, "attn.* mlp.*", "projections to adapt"));
 

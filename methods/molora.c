@@ -3,7 +3,7 @@
 
 PB_SETTINGS(INT(experts, "10", 1, 256, "E, the LoRAs at each projection"),
             INT(rank, "4", 1, 4096, "r, the rank of each B_e A_e"),
-            REAL(alpha, "16", 0, 1e6, "the updates are scaled by alpha / r"),
+            REAL(alpha, "16", 1e-9, 1e6, "the updates are scaled by alpha / r"),
             TEXT(targets, "attn.* mlp.*", "projections to adapt"));
 
 /* y = W x + alpha/r * sum_e p_e B_e A_e x with p = softmax(G x);  A_e [r,in], B_e [out,r], G [E,in] */

@@ -3,7 +3,7 @@
 
 PB_SETTINGS(SOFT_PROMPT("20"), INT(rank, "1", 1, 4096, "k, the rank of the task's matrix"),
             REAL(init, "0.05", 0, 10, "standard deviation of the prompt at the start"),
-            REAL(init_task, "0.02", 0, 10, "standard deviation of U and V at the start, as in PEFT"));
+            REAL(init_task, "0.02", 1e-9, 10, "standard deviation of U and V at the start, as in PEFT"));
 
 /* [P * (U V); x]:  P [l,C], U [l,k], V [k,C]. */
 static pb_node *embed(pb_build *b, pb_node *x)

@@ -6,7 +6,7 @@
 enum { RANDOM, MEAN, FIXED }; /* sample */
 
 PB_SETTINGS(INT(rank, "256", 1, 32768, "r, the elements of z"),
-            REAL(initial, "0.1", -1000, 1000, "every element of d at the start"),
+            REAL(initial, "0.1", 1e-9, 1000, "every element of d at the start"),
             CHOICE(sample, "random", "random|mean|fixed",
                    "z while training: mu + e s with a normal e, mu, or mu + s; s = exp(v / 2) is the deviation"),
             REAL(divergence, "1e-6", 0, 1e6, "weight of the divergence of z from standard normal numbers"),

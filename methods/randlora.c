@@ -5,7 +5,7 @@
 #include "peftbench.h"
 
 PB_SETTINGS(INT(rank, "32", 1, 4096, "r, the rank of each of the n products in the sum"),
-            REAL(alpha, "640", 0, 1e6, "the update is scaled by alpha / r"),
+            REAL(alpha, "640", 1e-9, 1e6, "the update is scaled by alpha / r"),
             TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 
 /* A and B are uniform with deviation 1; a smaller weight has the first columns of A and the first part of B. */

@@ -4,7 +4,7 @@
 #include "peftbench.h"
 
 PB_SETTINGS(INT(dimension, "256", 1, 1 << 24, "d, the numbers in theta"), INT(rank, "4", 1, 4096, "r, the rank of B A"),
-            REAL(bound, "0.02", 0, 1000, "theta starts uniformly between -bound and bound"),
+            REAL(bound, "0.02", 1e-9, 1000, "theta starts uniformly between -bound and bound"),
             REAL(dropout, "0", 0, 0.99, "of the input of A, while training"),
             TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 

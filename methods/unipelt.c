@@ -13,7 +13,7 @@ static const pb_option options[] = {
     PB_OPTION(conf, hidden, INT, "512", 1, 65536, "intermediate size of the MLP that computes the prefix"),
     PB_OPTION(pb_bottleneck_settings, bottleneck, INT, "48", 1, 65536, "m, the bottleneck dimension of the adapter"),
     PB_OPTION(pb_bottleneck_settings, act, CHOICE, "relu", "gelu|gelu_tanh|relu|tanh|silu", "f, its activation"),
-    PB_OPTION(pb_bottleneck_settings, init, REAL, "0.02", 0, 10, "standard deviation of W_down and of gates"),
+    PB_OPTION(pb_bottleneck_settings, init, REAL, "0.02", 1e-9, 10, "standard deviation of W_down and of gates"),
     PB_OPTION(conf, lora, TEXT, "attn.q attn.v attn.qkv", "projections with a LoRA"),
     {0},
 };

@@ -8,7 +8,7 @@ PB_SETTINGS(INT(rank, "4", 1, 4096, "r, the rank of B A"), INT(vectors, "90", 1,
             INT(length, "0", 0, 65536, "b, a divisor of the sides of all targets; 0: half the keys' width"),
             INT(topk, "2", 1, 65536, "k, the vectors that a sub-vector is a mixture of"),
             REAL(ratio, "10", 1e-6, 1e6, "the logits learn at the rate of the bank times this ratio"),
-            REAL(bound, "0.02", 0, 1000, "the bank starts uniformly between -bound and bound"),
+            REAL(bound, "0.02", 1e-9, 1000, "the bank starts uniformly between -bound and bound"),
             REAL(deviation, "0.1", 0, 1000, "standard deviation of the logits at the start"),
             REAL(dropout, "0", 0, 0.99, "of the input of A, while training"),
             TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
@@ -19,9 +19,11 @@ static pb_node *composed(pb_build *b, const pb_site *site, const char *name, int
     const conf *c = pb_conf(b);
     pb_graph *g = b->graph;
     int length = c->length ? c->length : b->kv_width / 2;
-    if (side % length || c->topk > c->vectors)
-        return pb_refuse("vblora: length=%d, topk=%d: want a divisor of %d, a side of %s, and at most %d vectors",
-                         length, c->topk, side, site->role, c->vectors);
+    if (c->topk > c->vectors)
+        return pb_refuse("vblora: topk: want at most %d, the vectors in the bank, got %d", c->vectors, c->topk);
+    if (length < 1 || side % length)
+        return pb_refuse("vblora: length: want a divisor of %d, a side of %s, got %s%d", side, site->role,
+                         c->length ? "" : "half the keys' width, ", length);
     pb_node *bank = pb_added(b, NULL, "bank", c->vectors, length, pb_init_uniform(c->bound));
     pb_node *logits = pb_added(b, site, name, c->rank * (side / length), c->vectors, pb_init_normal(c->deviation));
     pb_node *p = pb_op_softmax(g, pb_rated(logits, c->ratio), c->topk);

@@ -3,7 +3,7 @@
 #include "peftbench.h"
 
 PB_SETTINGS(INT(rank, "256", 1, 65536, "r, the rows of A and the columns of B"),
-            REAL(initial, "0.1", -1000, 1000, "every element of d at the start"),
+            REAL(initial, "0.1", 1e-9, 1000, "every element of d at the start"),
             REAL(dropout, "0", 0, 0.99, "of the input of A, while training"),
             TEXT(targets, "attn.q attn.v attn.qkv", "projections to adapt"));
 

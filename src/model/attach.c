@@ -4,6 +4,8 @@
 
 #include "model/internal.h"
 
+static const char PATTERN[] = "_pattern"; /* the end of the name of a setting with values of single sites */
+
 /* ---- lists of sites ---------------------------------------------------------------------------------------------- */
 
 static const char *text_of(const pb_attached *p, const pb_option *o)
@@ -58,9 +60,11 @@ typedef struct site_list {
 /* Whether a setting of a method is such a list. */
 static bool lists_sites(const pb_method *m, const pb_option *o)
 {
-    const char *inputs = m->peft ? m->peft->input_option : NULL;
-    return o->type == PB_TEXT && (!strcmp(o->name, "targets") || !strcmp(o->name, "only") ||
-                                  pb_ends_in(o->name, "_pattern") || (inputs && !strcmp(o->name, inputs)));
+    const char *const name[] = {"targets", "only", "lora", m->peft ? m->peft->input_option : NULL};
+    bool listed = pb_ends_in(o->name, PATTERN);
+    for (size_t i = 0; i < PB_COUNT(name); i++)
+        listed = listed || (name[i] && !strcmp(o->name, name[i]));
+    return listed && o->type == PB_TEXT;
 }
 
 /* `targets` may name the sites that the method has a hook for, another list those that are targeted.  Without a hook,
@@ -103,14 +107,15 @@ static int refuse_pattern(const site_list *l, const char *pattern)
     return -1;
 }
 
-/* Refuses a pattern of the list, up to an equals sign, that matches nothing. */
+/* Refuses a pattern of the list that matches nothing; in a list of values it ends at an equals sign. */
 static int check_each(const site_list *l, const char *text)
 {
     char *list = pb_strdup(text), *rest = list, *pattern;
     int rc = 0;
     while (!rc && (pattern = strsep(&rest, " ,"))) {
         bool hit = !*pattern;
-        pattern[strcspn(pattern, "=")] = 0;
+        if (pb_ends_in(l->setting, PATTERN))
+            pattern[strcspn(pattern, "=")] = 0;
         for (int i = 0; i < pb_model_sites(l->m) && !hit; i++)
             hit = may_name(l, i) && pb_site_in(pattern, pb_model_site(l->m, i));
         rc = hit ? 0 : refuse_pattern(l, pattern);
@@ -161,28 +166,29 @@ static int check_lists(const pb_model *m, int part, const char **setting)
 
 /* ---- values of single sites -------------------------------------------------------------------------------------- */
 
-/* Checks a PATTERN=VALUE of a list such as rank_pattern: the value must be allowed for the option of all sites. */
-static int check_value(const pb_method *method, const pb_peft_key *key, const char *entry)
+/* Checks a PATTERN=VALUE of a list such as rank_pattern: the value must be allowed for `option`, that of all sites. */
+static int check_value(const pb_method *method, const char *option, const char *entry)
 {
     const char *equals = strchr(entry, '=');
     if (!equals || equals == entry)
         return pb_error("want PATTERN=VALUE, such as 0.attn.q=4, got '%s'", entry);
     void *conf = pb_alloc(method->settings.conf_size + 1);
     pb_option_defaults(method->settings.options, conf);
-    int rc = pb_option_set(method->settings.options, conf, key->option, equals + 1);
+    int rc = pb_option_set(method->settings.options, conf, option, equals + 1);
     pb_option_release(method->settings.options, conf);
     free(conf);
     return rc;
 }
 
-/* Checks the values that single sites have, such as "0.attn.q=16 mlp.*=4". */
-static int check_values(const pb_attached *part, const pb_peft_key *key)
+/* Checks the values that single sites have, such as "0.attn.q=16 mlp.*=4" of rank_pattern, which are those of rank. */
+static int check_values(const pb_attached *part, const pb_option *o)
 {
-    const pb_option *o = pb_option_find(part->method->settings.options, key->pattern_option);
-    char *list = pb_strdup(*(const char *const *)((const char *)part->conf + o->offset)), *rest = list, *entry;
+    char *list = pb_strdup(text_of(part, o)), *rest = list, *entry;
+    char *option = pb_format("%.*s", (int)(strlen(o->name) - strlen(PATTERN)), o->name);
     int rc = 0;
     while (!rc && (entry = strsep(&rest, " ,")))
-        rc = *entry ? check_value(part->method, key, entry) : 0;
+        rc = *entry ? check_value(part->method, option, entry) : 0;
+    free(option);
     free(list);
     return rc ? pb_error_prefix("%s: %s", part->method->name, o->name) : 0;
 }
@@ -190,10 +196,9 @@ static int check_values(const pb_attached *part, const pb_peft_key *key)
 /* *setting is the one that is refused. */
 static int check_patterns(const pb_attached *part, const char **setting)
 {
-    const pb_peft *peft = part->method->peft;
-    for (const pb_peft_key *key = peft ? peft->keys : NULL; key && key->key; key++) {
-        *setting = key->pattern_option;
-        if (*setting && check_values(part, key))
+    for (const pb_option *o = part->method->settings.options; o && o->name; o++) {
+        *setting = o->name;
+        if (o->type == PB_TEXT && pb_ends_in(o->name, PATTERN) && check_values(part, o))
             return -1;
     }
     return 0;

@@ -22,7 +22,7 @@ typedef struct pb_bottleneck_settings {
 #define PB_SETTING_BOTTLENECK_AS(m, what, deviation, whose, sublayers)                                                 \
     PB_OPTION(pb_bottleneck_settings, bottleneck, INT, m, 1, 65536, what),                                             \
         PB_OPTION(pb_bottleneck_settings, act, CHOICE, "gelu", "gelu|gelu_tanh|relu|tanh|silu", "f, the activation"),  \
-        PB_OPTION(pb_bottleneck_settings, init, REAL, deviation, 0, 10, whose),                                        \
+        PB_OPTION(pb_bottleneck_settings, init, REAL, deviation, 1e-9, 10, whose),                                     \
         PB_OPTION(pb_bottleneck_settings, targets, TEXT, sublayers, "sublayers with an adapter, such as attn, 3.mlp")
 
 /* A linear map x W^T + b. */

@@ -22,7 +22,7 @@ typedef struct pb_low_rank_settings {
     PB_SETTING_LOW_RANK_AS(4096, "r, the rank of B A", r, a, "of the input of A, while training", projections)
 #define PB_SETTING_LOW_RANK_AS(most, what, r, a, dropped, projections)                                                 \
     PB_OPTION(pb_low_rank_settings, rank, INT, r, 1, most, what),                                                      \
-        PB_OPTION(pb_low_rank_settings, alpha, REAL, a, 0, 1e6, "the update is scaled by alpha / r"),                  \
+        PB_OPTION(pb_low_rank_settings, alpha, REAL, a, 1e-9, 1e6, "the update is scaled by alpha / r"),               \
         PB_OPTION(pb_low_rank_settings, dropout, REAL, "0", 0, 0.99, dropped),                                         \
         PB_OPTION(pb_low_rank_settings, rank_pattern, TEXT, "",                                                        \
                   "ranks of single projections: \"mlp.*=4 0.attn.q=16\""),                                             \

@@ -136,12 +136,12 @@ typedef struct pb_traits {
     bool merges;
 } pb_traits;
 
-/* The settings of a method: the table and the struct that PB_SETTINGS declares.  The engine reads five settings by
- * name.  A text `targets` restricts `weight`, `linear`, `attention` and `block` to the sites that match (pb_site_in);
- * without it they apply to all projections and sublayers, not to role layer.  `select` may read a text `only` with
- * pb_param_in; a text NAME_pattern has values of single sites (pb_at_site).  Of these lists a pattern that matches
- * nothing is refused, except in defaults and presets.  An integer `samples` is the number of training examples that the
- * statistics of `asks` are computed from.  A real setting `consistency` is the weight of the hook of that name. */
+/* The settings of a method: the table and the struct that PB_SETTINGS declares.  The engine reads six by name.  A text
+ * `targets` restricts `weight`, `linear`, `attention` and `block` to the sites that match (pb_site_in); without it they
+ * apply to all projections and sublayers, not to role layer.  `select` may read a text `only` with pb_param_in, and
+ * `linear` a text `lora` with pb_site_in; a text NAME_pattern has values of single sites (pb_at_site), as NAME allows.
+ * Of these lists a pattern that matches nothing is refused, except in defaults and presets.  An integer `samples` is
+ * the number of training examples that the statistics of `asks` are of.  A real `consistency` weighs that hook. */
 typedef struct pb_method_settings {
     const pb_option *options; /* ends with a row of zeros; NULL: the method has no settings */
     size_t conf_size;         /* of the struct that the rows describe */

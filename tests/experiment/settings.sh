@@ -115,7 +115,7 @@ refused 'a variant behind a setting' 'head, lora:rank=4,prefix:all' 'there is no
 refused 'a setting of nothing' 'rank=4, lora' "bad.ini:4: methods: no method 'rank=4'"
 refused 'a key twice' 'lora:rank=4,rank=5' 'bad.ini:4: methods: lora: rank is given twice'
 refused 'a rank of one projection' 'lora:all,rank_pattern=0.attn.q=-1' "lora: rank_pattern: rank: want a whole number in 1..4096, got '-1'"
-refused 'its alpha' 'lora:all,alpha_pattern=0.attn.q=much' "lora: alpha_pattern: alpha: want a number in 0..1e+06, got 'much'"
+refused 'its alpha' 'lora:all,alpha_pattern=0.attn.q=much' "lora: alpha_pattern: alpha: want a number in 1e-09..1e+06, got 'much'"
 refused 'no rank at all' 'lora:all,rank_pattern=attn.q' "lora: rank_pattern: want PATTERN=VALUE, such as 0.attn.q=4, got 'attn.q'"
 refused 'a method twice' 'lora:rank=4+lora' 'bad.ini:4: methods: lora is given twice in one composition'
 refused 'a row twice' 'lora:rank=4, lora : rank = 4' 'bad.ini:4: methods: lora:rank=4 is given twice'

@@ -253,6 +253,37 @@ static bool refuses(const char *spec, const char *message)
     return good;
 }
 
+/* Of methods that have this setting in PEFT and of those that do not. */
+TEST(a_value_of_a_single_site_must_be_one_of_all_sites)
+{
+    CHECK(refuses("lora:rank_pattern=attn.q=0", "rank_pattern: rank: want a whole number in 1..4096, got '0'"));
+    CHECK(refuses("hira:rank_pattern=attn.q=0", "hira: rank_pattern: rank: want a whole number in 1..4096, got '0'"));
+    CHECK(refuses("kasa:rank_pattern=attn.q=2.5", "kasa: rank_pattern: rank: want a whole number in 1..4096"));
+    CHECK(refuses("kasa:alpha_pattern=attn.q=nan",
+                  "kasa: alpha_pattern: alpha: want a number in 1e-09..1e+06, got 'nan'"));
+    CHECK(refuses("lora-xs:rank_pattern=attn.q", "lora-xs: rank_pattern: want PATTERN=VALUE, such as 0.attn.q=4"));
+    CHECK(refuses("hira:rank_pattern=attn.q=2", NULL));
+}
+
+/* A factor of 0, or a start at which all gradients are 0. */
+TEST(a_value_with_which_nothing_would_train_is_refused)
+{
+    static const char *const of[] = {
+        "adapter:scale",  "adapter:init",       "adamix:init",     "compacter:init",     "sparseadapter:init",
+        "unipelt:init",   "lora:alpha",         "pissa:alpha",     "gralora:alpha",      "molora:alpha",
+        "randlora:alpha", "lily:scale",         "fourierft:scale", "dept:alpha",         "delora:lambda",
+        "vera:initial",   "pvera:initial",      "mpt:init_task",   "llama-adapter:init", "vblora:bound",
+        "unilora:bound",  "diff-pruning:share", "lt-sft:share",
+    };
+    for (size_t i = 0; i < PB_COUNT(of); i++) {
+        char *spec = pb_format("%s=0", of[i]);
+        if (!CHECK(refuses(spec, ": want a number in 1e-09..")))
+            printf("  %s\n", spec);
+        free(spec);
+    }
+    CHECK(refuses("diff-pruning:stretch=1", "stretch: want a number in 1.01..100, got '1'")); /* no gate would open */
+}
+
 TEST(a_pattern_that_matches_nothing_is_refused)
 {
     CHECK(refuses("lora:targets=attn.q atn.v", "lora: targets: 'atn.v' matches no site; roles in layers 0 to 1 are "));
@@ -266,6 +297,10 @@ TEST(a_pattern_that_matches_nothing_is_refused)
     CHECK(refuses("bitfit:only=attn.q 2.mlp.up", "bitfit: only: '2.mlp.up' matches no projection"));
     CHECK(refuses("child-tuning:targets=attn.q atn.v", "child-tuning: targets: 'atn.v' matches no site"));
     CHECK(refuses("pfeiffer:targets=mlp atn", "adapter: targets: 'atn' matches no site; roles in layers 0 to 1 are a"));
+    CHECK(refuses("lora:targets=attn.q attn.v=2", "lora: targets: 'attn.v=2' matches no site"));
+    CHECK(refuses("bitfit:only=attn.*=2", "bitfit: only: 'attn.*=2' matches no projection"));
+    CHECK(refuses("unipelt:lora=attn.q atn.v", "unipelt: lora: 'atn.v' matches no projection; roles in layers 0 to"));
+    CHECK(refuses("ia3:inputs=mlp.down=1", "ia3: inputs: 'mlp.down=1' matches no targeted site"));
     CHECK(refuses("lora", NULL)); /* attn.q attn.v attn.qkv by default */
     CHECK(refuses("ia3:targets=attn.k", NULL));
     CHECK(refuses("lora:targets=attn.q  0.attn.[kv],rank_pattern=*.attn.v=2", NULL));

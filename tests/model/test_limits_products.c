@@ -494,10 +494,8 @@ TEST(shapes_that_do_not_fit_are_refused)
     refuse("bat:rank=3,targets=attn.q", "bat: rank: want a divisor of both sides of attn.q [16,16], got 3");
     refuse("unilora:dimension=321,rank=2,targets=attn.k mlp.down",
            "unilora: dimension, rank: want from 321 to 2^31 - 1 elements of all A and B, got 320");
-    refuse("vblora:length=3",
-           "vblora: length=3, topk=2: want a divisor of 16, a side of attn.q, and at most 90 vectors");
-    refuse("vblora:vectors=4,topk=5",
-           "vblora: length=8, topk=5: want a divisor of 16, a side of attn.q, and at most 4 vectors");
+    refuse("vblora:length=3", "vblora: length: want a divisor of 16, a side of attn.q, got 3");
+    refuse("vblora:vectors=4,topk=5", "vblora: topk: want at most 4, the vectors in the bank, got 5");
     refuse("compacter:n=3", "compacter: n: want a divisor of the widths 16 and 24, got 3");
 }
 

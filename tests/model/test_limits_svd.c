@@ -1245,13 +1245,13 @@ TEST(what_cannot_start_is_refused)
         {"mica:rank=17", "pissa: rank: want at most 16"},
         {"nora:rank=17", "lora-xs: rank: want at most 16"},
         {"eva:rank=17", "eva: rank: want at most 16"},
-        {"corda:alpha=0", "corda: alpha: want more than 0 at attn.q"},
+        {"corda:alpha=0", "alpha: want a number in 1e-09..1e+06, got '0'"},
         {"svft:pattern=top,targets=*", "svft: pattern: top compares left and right singular vectors"},
         {"svft:pattern=banded,band=16", "svft: band: want less than the 16 singular values of attn.q, got 16"},
         {"svdiff:pattern=banded", "svft: relu: want the pattern plain"},
         {"adamss:subspaces=17", "adamss: subspaces=17, subspace_rank=1: want at most 16 and 16 at attn.q"},
         {"adamss:rank=3,subspace_rank=4", "adamss: subspaces=5, subspace_rank=4: want at most 16 and 3 at attn.q"},
-        {"pissa:alpha=0", "pissa: alpha: want more than 0 at attn.q"},
+        {"pissa:alpha=0", "alpha: want a number in 1e-09..1e+06, got '0'"},
     };
     for (size_t i = 0; i < PB_COUNT(of); i++) {
         pb_testbed f;
