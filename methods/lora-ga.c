@@ -39,9 +39,9 @@ const pb_method pb_method_lora_ga = {
     .notes = "With the singular value decomposition g = U S V^T of the gradient over the samples, A0 = c V^T[1..r] and "
              "B0 = c U[r+1..2r]: with plain gradient descent, the first step of B A is then the best approximation of "
              "rank 2r of the first step of full fine-tuning. The paper subtracts B0 A0 from the weights; here the base "
-             "stays as it is and may be stored in fewer bits, and the artifact holds A0 and B0. PEFT's A0 and B0 have "
-             "the same directions and other lengths: c is in B0 only, times the singular values. From the same start, "
-             "20 steps equal those of PEFT. The workspace of the decomposition is not a part of memory.prepare.",
+             "stays as it is, dropout falls on the change alone, and the artifact holds A0 and B0. PEFT's A0 and B0 "
+             "have the same directions and other lengths: c is in B0 only, times the singular values. From the same "
+             "start, 20 steps equal those of PEFT. The workspace of the decomposition is not a part of memory.prepare.",
     .count = "rank*(in+out)",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "rank"},

@@ -133,7 +133,8 @@ const pb_method pb_method_lora = {
         {"rslora", "rsLoRA: scaled by alpha / sqrt(r)", "Kalajdzievski 2023, rsLoRA, arXiv:2312.03732", "rslora=yes"},
         {"dora", "DoRA: the norm of each row is a parameter", "Liu et al. 2024, DoRA, arXiv:2402.09353", "dora=yes",
          "Gradients do not flow through the norms |V|, as the paper suggests and PEFT does. The norms are those of the "
-         "rows of W [out,in], as in PEFT."},
+         "rows of W [out,in], as in PEFT. Dropout falls on the input of A alone, where PEFT's also falls on that of W "
+         "in the part (m / |V| - 1) W x."},
         {"lora-plus", "LoRA+: B learns faster than A", "Hayou et al. 2024, LoRA+, arXiv:2402.12354", "ratio=16",
          "The learning rate of [train] is that of A and of the head; PEFT's optimizer multiplies that of biases too. "
          "The paper recommends a ratio of about 16 and tunes it by task."},

@@ -79,9 +79,10 @@ const pb_method pb_method_pissa = {
     .equation = "y = W x + alpha/rank * (B A x - B0 A0 x); minor-left: y = W x + alpha/rank * B A x",
     .notes = "With W = U S V^T, B0 and A0 start as U S^(1/2) and S^(1/2) V^T of the first or last r singular values, "
              "divided by (alpha/rank)^(1/2), as in PEFT. W stays as it is, where the papers and PEFT subtract s B0 A0 "
-             "from it: the function is the same, a packed base is not quantized again, and A0 and B0 are stored beside "
-             "A and B. PEFT's adapter holds A and B only and repeats the decomposition when it is loaded; it is not "
-             "read, and `export` writes a plain LoRA of rank 2r instead. From one start, 20 steps equal those of PEFT.",
+             "from it: the function is the same, except that dropout falls on the change alone, a packed base is not "
+             "quantized again, and A0 and B0 are stored beside A and B. PEFT's adapter holds A and B only and repeats "
+             "the decomposition when it is loaded; it is not read, and `export` writes a plain LoRA of rank 2r "
+             "instead. From one start, 20 steps equal those of PEFT.",
     .count = "rank*(in+(start<3)*out)",
     .traits = {PB_REPARAMETRIZATION, .identity = true, .merges = true},
     .settings = {options, sizeof(conf), "rank"},
