@@ -38,6 +38,8 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
     const conf *c = pb_conf(b);
     pb_node *A, *B;
     pb_singular_fixed(b, site, c->rank, &A, &B);
+    if (!A)
+        return NULL; /* before P, which has u * rank^2 numbers */
     pb_node *h = pb_op_linear(b->graph, pb_op_linear(b->graph, x, A, NULL), between(b, site), NULL);
     return pb_op_linear_add(b->graph, pb_inner_linear(b, site, x), h, B, 1);
 }

@@ -1245,6 +1245,7 @@ TEST(what_cannot_start_is_refused)
         {"mica:rank=17", "pissa: rank: want at most 16"},
         {"nora:rank=17", "lora-xs: rank: want at most 16"},
         {"eva:rank=17", "eva: rank: want at most 16"},
+        {"tinylora:rank=4096,u=65536", "tinylora: rank: want at most 16"}, /* before terabytes are drawn */
         {"corda:alpha=0", "alpha: want a number in 1e-09..1e+06, got '0'"},
         {"svft:pattern=top,targets=*", "svft: pattern: top compares left and right singular vectors"},
         {"svft:pattern=banded,band=16", "svft: band: want less than the 16 singular values of attn.q, got 16"},
