@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/value_keys.h"
+
 const char *const pb_label_statistic[] = {"label", "probability"};
 
 void pb_result_init(pb_result *r)
@@ -43,6 +45,8 @@ void pb_result_put(pb_result *r, int split, int step, double value, const char *
     va_start(args, key);
     vsnprintf(v->key, sizeof v->key, key, args);
     va_end(args);
+    if (!pb_value_key_may_be_stored(v->key, step >= 0))
+        PB_BUG("src/train/value_keys.c does not have the key '%s'", v->key);
 }
 
 void pb_result_predict(pb_result *r, const pb_prediction *p)

@@ -77,7 +77,7 @@ void pb_result_init(pb_result *r);
 /* Frees what the result holds. */
 void pb_result_free(pb_result *r);
 
-/* Adds a value under a formatted key.  split and step as in pb_result_value. */
+/* Adds a value under a formatted key, which must be one of value_keys.h.  split and step as in pb_result_value. */
 void pb_result_put(pb_result *r, int split, int step, double value, const char *key, ...) PB_PRINTF(5, 6);
 
 /* Adds a prediction.  The result takes ownership of its text. */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* '#' stands for a number, "SPLIT" for a split that is scored and "METRIC" for a metric of the task. */
+/* The values of a whole run.  '#' at the end stands for a number, '*' for a metric of the task. */
 static const char *const keys[] = {
     "storage.trainable", "storage.added", "storage.changed", "storage.rank", "storage.stored", "storage.artifact_bytes",
     "storage.rebuild_bytes", "storage.ratio_to_full",
@@ -22,7 +22,8 @@ static const char *const keys[] = {
     "train.best_epoch", "data.cut.train", "data.cut.validation", "data.cut.test", "data.lost.train",
     "data.lost.validation", "data.lost.test",
     /* scores */
-    "accuracy.SPLIT.METRIC", "accuracy.SPLIT.perplexity", "accuracy.SPLIT.bits_per_byte",
+    "accuracy.validation.*", "accuracy.validation.perplexity", "accuracy.validation.bits_per_byte", "accuracy.test.*",
+    "accuracy.test.perplexity", "accuracy.test.bits_per_byte",
     /* inference */
     "overhead.prefill_ratio.b1", "overhead.prefill_ratio.b1.merged", "overhead.prefill_ratio.b32",
     "overhead.prefill_ratio.b32.merged", "overhead.decode_ratio.b1", "overhead.decode_ratio.b1.merged",
@@ -35,43 +36,36 @@ static const char *const keys[] = {
     "retention.loss_delta.s#", "retention.drift.s#", "retention.cka.s#", "geometry.norm", "geometry.effective_rank",
     "geometry.overlap"};
 
-static const pb_split scored[] = {PB_VALIDATION, PB_TEST};
+/* The values that only points of a curve have. */
+static const char *const curve_keys[] = {"train.loss"};
 
-/* Returns the key of a pattern that has a split and a metric.  The caller frees it. */
-static char *score_key(const char *pattern, pb_split split, const char *metric)
+/* Returns whether the text up to `end` names a metric of the task; any text does if the task is NULL. */
+static bool is_metric(const pb_task *task, const char *name, const char *end)
 {
-    const char *end = strrchr(pattern, '.') + 1;
-    return pb_format("accuracy.%s.%s", pb_split_name[split], !strcmp(end, "METRIC") ? metric : end);
+    size_t n = (size_t)(end - name);
+    for (const pb_metric_info *m = task ? task->metrics : NULL; m && m->name; m++)
+        if (strlen(m->name) == n && !strncmp(m->name, name, n))
+            return true;
+    return !task && n;
+}
+
+/* Returns whether the text up to `end` is a number, as "%g" prints it. */
+static bool is_number(const char *text, const char *end)
+{
+    char *copy = pb_format("%.*s", (int)(end - text), text), *rest;
+    bool whole = (strtod(copy, &rest), text < end) && !*rest;
+    free(copy);
+    return whole && isdigit((unsigned char)*text) && isdigit((unsigned char)end[-1]);
 }
 
 /* Returns whether a key is that of a pattern, up to `end`. */
-static bool matches(const char *pattern, const char *key, const char *end)
+static bool matches(const char *pattern, const pb_task *task, const char *key, const char *end)
 {
-    for (; *pattern && key < end; pattern++) {
-        if (*pattern != '#') {
-            if (*pattern != *key++)
-                return false;
-            continue;
-        }
-        char *number_end;
-        if (!isdigit((unsigned char)*key) || (strtod(key, &number_end), number_end > end))
-            return false;
-        key = number_end;
-    }
-    return !*pattern && key == end;
-}
-
-/* Returns whether a key is one of the scores of a pattern. */
-static bool is_score(const char *pattern, const pb_task *task, const char *key)
-{
-    bool is = false;
-    for (size_t s = 0; s < PB_COUNT(scored); s++)
-        for (const pb_metric_info *m = task->metrics; m->name && !is; m++) {
-            char *one = score_key(pattern, scored[s], m->name);
-            is = !strcmp(one, key);
-            free(one);
-        }
-    return is;
+    size_t stem = strcspn(pattern, "#*");
+    if (strncmp(pattern, key, stem) != 0 || key + stem > end)
+        return false;
+    key += stem;
+    return pattern[stem] == '#' ? is_number(key, end) : pattern[stem] ? is_metric(task, key, end) : key == end;
 }
 
 /* Values of several processes have ends of an interval, too. */
@@ -89,9 +83,29 @@ bool pb_value_key_exists(const pb_task *task, const char *key)
 {
     const char *end = end_of_key(key);
     for (size_t i = 0; i < PB_COUNT(keys); i++)
-        if (strstr(keys[i], "SPLIT") ? is_score(keys[i], task, key) : matches(keys[i], key, end))
+        if (matches(keys[i], task, key, end))
             return true;
     return false;
+}
+
+bool pb_value_key_may_be_stored(const char *key, bool of_curve)
+{
+    for (size_t i = 0; i < PB_COUNT(curve_keys) && of_curve; i++)
+        if (!strcmp(key, curve_keys[i]))
+            return true;
+    return pb_value_key_exists(NULL, key);
+}
+
+/* Writes the keys of a pattern to `name` and returns how many there are.  The caller frees them. */
+static size_t expand(const char *pattern, const pb_task *task, char **name)
+{
+    const char *metric = strchr(pattern, '*');
+    size_t n = 0;
+    if (!metric)
+        name[n++] = pb_strdup(pattern);
+    for (const pb_metric_info *m = task->metrics; metric && m->name; m++)
+        name[n++] = pb_format("%.*s%s", (int)(metric - pattern), pattern, m->name);
+    return n;
 }
 
 char *pb_value_key_near(const pb_task *task, const char *key)
@@ -99,15 +113,9 @@ char *pb_value_key_near(const pb_task *task, const char *key)
     size_t metrics = 0, n = 0;
     while (task->metrics[metrics].name)
         metrics++;
-    char **name = pb_alloc((PB_COUNT(keys) + PB_COUNT(scored) * (metrics + 2) + 1) * sizeof *name); /* NULL-ended */
-    for (size_t i = 0; i < PB_COUNT(keys); i++) {
-        bool metric = pb_ends_in(keys[i], "METRIC");
-        if (!strstr(keys[i], "SPLIT"))
-            name[n++] = pb_strdup(keys[i]);
-        for (size_t s = 0; s < PB_COUNT(scored) && strstr(keys[i], "SPLIT"); s++)
-            for (size_t k = 0; k < (metric ? metrics : 1); k++)
-                name[n++] = score_key(keys[i], scored[s], task->metrics[k].name);
-    }
+    char **name = pb_alloc((PB_COUNT(keys) * (metrics + 1) + 1) * sizeof *name); /* NULL-ended */
+    for (size_t i = 0; i < PB_COUNT(keys); i++)
+        n += expand(keys[i], task, name + n);
     char *near = pb_did_you_mean(key, (const char *const *)name);
     for (size_t i = 0; i < n; i++)
         free(name[i]);

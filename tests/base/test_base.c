@@ -1,4 +1,5 @@
 /* The ground floor: errors, text, hashes, files, arenas, random streams, threads, settings. */
+#include "child.h"
 #include "util.h"
 
 #include <stdlib.h>
@@ -50,25 +51,6 @@ TEST(each_thread_has_its_own_error)
     pb_threads_run(error_of_thread, clean);
     CHECK(!clean[0] && clean[1]);
     pb_threads_stop();
-}
-
-/* Runs `die` in a child with stderr in a file; how it ended, as wait() tells. */
-static int status_of(void (*die)(void), char **said)
-{
-    char path[] = "/tmp/peftbench-base-XXXXXX";
-    int file = mkstemp(path), status = 0;
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        dup2(file, 2);
-        die();
-        _exit(0);
-    }
-    waitpid(child, &status, 0);
-    close(file);
-    *said = pb_read_file(path, NULL);
-    remove(path);
-    return status;
 }
 
 static void break_invariant(void)
