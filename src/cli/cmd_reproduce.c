@@ -75,9 +75,9 @@ static int collect_files(const pb_provenance *p, pb_settings *out)
 {
     int rc = 0;
     for (size_t i = 0; i < p->count && !rc; i++) {
-        const char *key = p->entry[i][0];
+        const char *key = p->entry[i].key;
         char *setting = strncmp(key, PB_FILE ".", strlen(PB_FILE ".")) ? NULL : pb_format("task%s", strchr(key, '.'));
-        rc = setting ? pb_settings_put(out, setting, p->entry[i][1]) : 0;
+        rc = setting ? pb_settings_put(out, setting, p->entry[i].value) : 0;
         free(setting);
     }
     return rc;
@@ -167,7 +167,7 @@ static void compare_code(const stored *was, const stored *is)
     const char *const kind[][2] = {{PB_CODE_METHOD ".", "methods"}, {PB_CODE_TASK ".", "tasks"}};
     for (size_t i = 0; i < was->provenance.count; i++)
         for (size_t k = 0; k < PB_COUNT(kind); k++) {
-            const char *key = was->provenance.entry[i][0], *had = was->provenance.entry[i][1];
+            const char *key = was->provenance.entry[i].key, *had = was->provenance.entry[i].value;
             const char *has = provenance_of(is, key);
             if (!strncmp(key, kind[k][0], strlen(kind[k][0])) && strcmp(had, has) != 0)
                 printf("different %s/%s.c: %.12s, and now %.12s\n", kind[k][1], key + strlen(kind[k][0]), had, has);

@@ -1,7 +1,6 @@
 /* provenance: see provenance.h. */
 #include "cli/provenance.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/plugins.h"
@@ -9,41 +8,6 @@
 #include "model/plugin.h"
 
 #define PLUGIN "plugin." /* followed by the name of the method; the value is the SHA-256 of its file */
-
-/* ---- entries --------------------------------------------------------------------------------------------- */
-
-static int add_entry(void *ctx, const char *key, const char *value)
-{
-    pb_provenance *p = ctx;
-    pb_grow(&p->entry, p->count, &p->capacity, sizeof *p->entry);
-    p->entry[p->count][0] = pb_strdup(key);
-    p->entry[p->count++][1] = pb_strdup(value);
-    return 0;
-}
-
-int pb_provenance_read(pb_store *s, long long run, pb_provenance *out)
-{
-    *out = (pb_provenance){.count = 0};
-    return pb_store_provenance(s, run, add_entry, out);
-}
-
-void pb_provenance_free(pb_provenance *p)
-{
-    for (size_t i = 0; i < p->count; i++) {
-        free(p->entry[i][0]);
-        free(p->entry[i][1]);
-    }
-    free(p->entry);
-    *p = (pb_provenance){.count = 0};
-}
-
-const char *pb_provenance_get(const pb_provenance *p, const char *key)
-{
-    for (size_t i = 0; i < p->count; i++)
-        if (!strcmp(p->entry[i][0], key))
-            return p->entry[i][1];
-    return "";
-}
 
 /* ---- plugins ---------------------------------------------------------------------------------------------- */
 
@@ -69,7 +33,7 @@ static int load_plugin(void *ctx, const char *path)
     if (pb_sha256_file(path, &digest))
         return -1;
     for (size_t i = 0; i < p->count; i++)
-        if (is_plugin(p->entry[i][0]) && !strcmp(p->entry[i][1], digest.hex))
+        if (is_plugin(p->entry[i].key) && !strcmp(p->entry[i].value, digest.hex))
             return pb_plugin_load(path) ? 0 : -1;
     if (!pb_plugins_named(w->args, path))
         return 0;
@@ -82,8 +46,8 @@ int pb_provenance_load_plugins(const pb_provenance *p, long long run, const pb_a
     if (pb_plugins_each(a, load_plugin, &(request){p, run, a}))
         return -1;
     for (size_t i = 0; i < p->count; i++) {
-        const char *name = p->entry[i][0] + strlen(PLUGIN), *wanted = p->entry[i][1];
-        if (!is_plugin(p->entry[i][0]))
+        const char *name = p->entry[i].key + strlen(PLUGIN), *wanted = p->entry[i].value;
+        if (!is_plugin(p->entry[i].key))
             continue;
         const pb_method *m = pb_method_find(name);
         const pb_digest *has = m ? pb_plugin_digest(m) : NULL;

@@ -3,24 +3,11 @@
  * A database may come from another person.  It names the methods, the model and the data of a run, but it is not
  * trusted: code is loaded only from files that the user names, and a file is accepted as the one that the run used only
  * if its SHA-256 is the stored one. */
-#ifndef PB_PROVENANCE_H
-#define PB_PROVENANCE_H
+#ifndef PB_CLI_PROVENANCE_H
+#define PB_CLI_PROVENANCE_H
 
 #include "cli/cmd.h"
-
-/* The entries of a run in table provenance. */
-typedef struct pb_provenance {
-    char *(*entry)[2]; /* [count] key and value */
-    size_t count, capacity;
-} pb_provenance;
-
-/* Reads the provenance of a run.  The caller frees it with pb_provenance_free, also after an error.  Returns -1 with an
- * error. */
-int pb_provenance_read(pb_store *s, long long run, pb_provenance *out);
-void pb_provenance_free(pb_provenance *p);
-
-/* Returns the value of an entry, "" if it is not stored. */
-const char *pb_provenance_get(const pb_provenance *p, const char *key);
+#include "results/provenance.h"
 
 /* Loads the plugins of --plugin whose SHA-256 is that of a plugin with which the run was made.  All plugins of the run
  * must be among them, and a file that --plugin itself names must be one of them.  Returns -1 with an error; a file with

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "experiment/restore.h"
+#include "results/provenance.h"
 #include "results/retained.h"
 
 /* ---- members ---------------------------------------------------------------------------------------------------- */
@@ -12,7 +13,8 @@
 /* A member with its settings and its provenance. */
 typedef struct member {
     pb_member is;
-    pb_settings settings, provenance;
+    pb_settings settings;
+    pb_provenance provenance;
     const struct member *row; /* the member that represents its row, which comes first */
 } member;
 
@@ -34,14 +36,9 @@ static void free_members(members *x)
     for (size_t i = 0; i < x->count; i++) {
         pb_member_free(&x->member[i].is);
         pb_settings_free(&x->member[i].settings);
-        pb_settings_free(&x->member[i].provenance);
+        pb_provenance_free(&x->member[i].provenance);
     }
     free(x->member);
-}
-
-static int put(void *settings, const char *key, const char *value)
-{
-    return pb_settings_put(settings, key, value);
 }
 
 /* The names of the classes belong to the data. */
@@ -58,7 +55,7 @@ static int read_settings(pb_store *s, members *x)
         member *m = &x->member[i];
         if (pb_store_settings(s, &m->is.run, 1, put_setting, &m->settings) ||
             pb_settings_put(&m->settings, "task", m->is.task) || pb_settings_put(&m->settings, "model", m->is.model) ||
-            pb_store_provenance(s, m->is.run, put, &m->provenance))
+            pb_provenance_read(s, m->is.run, &m->provenance))
             rc = -1;
     }
     return rc;
@@ -66,8 +63,7 @@ static int read_settings(pb_store *s, members *x)
 
 static const char *provenance_of(const member *m, const char *key)
 {
-    const char *value = pb_settings_get(&m->provenance, key);
-    return value ? value : "";
+    return pb_provenance_get(&m->provenance, key);
 }
 
 /* ---- what belongs together ----------------------------------- */
@@ -108,7 +104,7 @@ static bool has_same_settings(const member *a, const member *b, const char *grou
 static bool has_same_code(const member *a, const member *b)
 {
     for (size_t i = 0; i < a->provenance.count; i++) {
-        const pb_setting *t = &a->provenance.item[i];
+        const pb_provenance_entry *t = &a->provenance.entry[i];
         if ((pb_begins_with(t->key, "code.") || pb_begins_with(t->key, "plugin.") || !strcmp(t->key, "template")) &&
             strcmp(t->value, provenance_of(b, t->key)) != 0)
             return false;
@@ -366,8 +362,8 @@ static const char *kind_of(const member *m)
 {
     static const char prefix[] = PB_CODE_TASK ".";
     for (size_t i = 0; i < m->provenance.count; i++)
-        if (!strncmp(m->provenance.item[i].key, prefix, strlen(prefix)))
-            return m->provenance.item[i].key + strlen(prefix);
+        if (!strncmp(m->provenance.entry[i].key, prefix, strlen(prefix)))
+            return m->provenance.entry[i].key + strlen(prefix);
     return NULL;
 }
 
