@@ -11,11 +11,10 @@
 typedef struct conf {
     pb_files files;
     const char *question, *choices, *answer, *metric;
-    int answer_as, overlap;
+    int answer_as;
 } conf;
 
-enum { REFUSE, DROP };                               /* the values of `overlap` */
-enum { AUTO, INDEX, NUMBER, LETTER, LABEL, ITSELF }; /* those of `answer_as` */
+enum { AUTO, INDEX, NUMBER, LETTER, LABEL, ITSELF }; /* the values of `answer_as` */
 
 static const pb_option options[] = {
     PB_FILES_OPTIONS,
@@ -30,8 +29,7 @@ static const pb_option options[] = {
               "how it says so: index from 0, number from 1, letter, label or text; auto: as labels if there are some, "
               "otherwise as index, letter or text"),
     PB_OPTION(conf, metric, TEXT, "", "the primary metric: acc or acc_norm; empty: acc"),
-    PB_OPTION(conf, overlap, CHOICE, "refuse", "refuse|drop",
-              "a question with the same choices in two splits is an error, or is removed from the earlier one"),
+    PB_FILES_OVERLAP("a question with the same choices"),
     {0},
 };
 
@@ -386,8 +384,6 @@ static int load(pb_data *d, const void *settings)
     const conf *c = settings;
     if (pb_files_load(d, &c->files, add_rows, c))
         return -1;
-    if (c->overlap == DROP)
-        pb_data_drop_overlap(d);
     pb_files_limit(d, &c->files);
     pb_data_letters(d);
     return 0;

@@ -10,10 +10,7 @@ typedef struct conf {
     pb_files files;
     const char *text, *label, *classes, *metric, *positive, *class_weights;
     double label_smoothing;
-    int overlap;
 } conf;
-
-enum { REFUSE, DROP }; /* the values of `overlap` */
 
 static const pb_option options[] = {
     PB_FILES_OPTIONS,
@@ -30,8 +27,7 @@ static const pb_option options[] = {
         "`name:weight, ..`; empty: 1"),
     PB_OPTION(conf, label_smoothing, REAL, "0", 0, 0.999,
               "share of the target of a head's loss that is spread evenly over all classes; 0: none"),
-    PB_OPTION(conf, overlap, CHOICE, "refuse", "refuse|drop",
-              "a text, or a pair, in two splits is an error, or is removed from the earlier one"),
+    PB_FILES_OVERLAP("a text, or a pair,"),
     {0},
 };
 
@@ -74,8 +70,6 @@ static int load(pb_data *d, const void *settings)
     const conf *c = settings;
     reading r = {.conf = c, .labels = pb_labels_new(d, c->classes)};
     int rc = r.labels && !pb_files_pair(d, c->text) ? pb_files_load(d, &c->files, add_rows, &r) : -1;
-    if (!rc && c->overlap == DROP)
-        pb_data_drop_overlap(d);
     rc = rc || pb_labels_covered(r.labels) || find_positive(d, c) ? -1 : 0;
     pb_labels_free(r.labels);
     if (rc)

@@ -10,10 +10,10 @@
 typedef struct conf {
     pb_files files;
     const char *text, *labels, *separator, *classes, *metric;
-    int unlabeled, overlap;
+    int unlabeled;
 } conf;
 
-enum { REFUSE, OTHERWISE }; /* the values of `unlabeled` and `overlap` */
+enum { REFUSE, KEEP }; /* the values of `unlabeled` */
 
 static const pb_option options[] = {
     PB_FILES_OPTIONS,
@@ -26,8 +26,7 @@ static const pb_option options[] = {
     PB_OPTION(
         conf, metric, TEXT, "",
         "the primary metric: micro_f1, macro_f1, weighted_f1, samples_f1, subset_accuracy or map; empty: micro_f1"),
-    PB_OPTION(conf, overlap, CHOICE, "refuse", "refuse|drop",
-              "a text, or a pair, in two splits is an error, or is removed from the earlier one"),
+    PB_FILES_OVERLAP("a text, or a pair,"),
     {0},
 };
 
@@ -159,8 +158,6 @@ static int load(pb_data *d, const void *settings)
     const conf *c = settings;
     reading r = {.conf = c, .labels = check_setting(d, c) ? NULL : pb_labels_new(d, c->classes)};
     int rc = r.labels && !pb_files_pair(d, c->text) ? pb_files_load(d, &c->files, add_rows, &r) : -1;
-    if (!rc && c->overlap == OTHERWISE)
-        pb_data_drop_overlap(d);
     rc = rc || pb_labels_covered(r.labels) ? -1 : 0;
     pb_labels_free(r.labels);
     if (!rc)

@@ -10,18 +10,14 @@
 typedef struct conf {
     pb_files files;
     const char *text, *label, *metric;
-    int overlap;
 } conf;
-
-enum { REFUSE, DROP }; /* the values of `overlap` */
 
 static const pb_option options[] = {
     PB_FILES_OPTIONS,
     PB_OPTION(conf, text, TEXT, "text", "column with the texts, or two, `s1, s2`, for pairs of texts"),
     PB_OPTION(conf, label, TEXT, "label", "column with the numbers"),
     PB_OPTION(conf, metric, TEXT, "", "the primary metric: pearson, spearman or rmse; empty: pearson"),
-    PB_OPTION(conf, overlap, CHOICE, "refuse", "refuse|drop",
-              "a text in two splits is an error, or is removed from the earlier one"),
+    PB_FILES_OVERLAP("a text, or a pair,"),
     {0},
 };
 
@@ -56,8 +52,6 @@ static int load(pb_data *d, const void *settings)
     pb_data_add_class(d, c->label); /* the head's output has the name of the column */
     if (pb_files_pair(d, c->text) || pb_files_load(d, &c->files, add_rows, c))
         return -1;
-    if (c->overlap == DROP)
-        pb_data_drop_overlap(d);
     pb_files_limit(d, &c->files);
     return 0;
 }

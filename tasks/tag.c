@@ -9,11 +9,10 @@
 typedef struct conf {
     pb_files files;
     const char *words, *tags, *classes, *metric;
-    int scheme, overlap;
+    int scheme;
 } conf;
 
 enum { DETECT, BIO, IOB1, IOBES }; /* the values of `scheme` */
-enum { REFUSE, DROP };             /* the values of `overlap` */
 
 static const pb_option options[] = {
     PB_FILES_OPTIONS,
@@ -26,8 +25,7 @@ static const pb_option options[] = {
               "how tags mark entities: bio (IOB2: B-TYPE begins one), iob1 (B-TYPE only behind another of its type), "
               "iobes (also E-TYPE ends one, S-TYPE is one); detect: iobes if there is an E or S"),
     PB_OPTION(conf, metric, TEXT, "", "the primary metric: f1, precision, recall or accuracy; empty: f1"),
-    PB_OPTION(conf, overlap, CHOICE, "refuse", "refuse|drop",
-              "a sentence in two splits is an error, or is removed from the earlier one"),
+    PB_FILES_OVERLAP("a sentence"),
     {0},
 };
 
@@ -134,8 +132,6 @@ static int load(pb_data *d, const void *settings)
     reading r = {.conf = c, .labels = pb_labels_new(d, c->classes)};
     int rc = r.labels && !check_classes(c, d) ? pb_files_load(d, &c->files, add_rows, &r) : -1;
     pb_labels_free(r.labels);
-    if (!rc && c->overlap == DROP)
-        pb_data_drop_overlap(d);
     if (!rc)
         pb_files_limit(d, &c->files);
     return rc;

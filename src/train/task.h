@@ -308,7 +308,10 @@ typedef struct pb_files {
     double validation_share, test_share;
     int encoding; /* pb_charset */
     int split_seed, train_limit, score_limit;
+    int overlap; /* PB_OVERLAP_REFUSE if the kind of task does not have the setting */
 } pb_files;
+
+enum { PB_OVERLAP_REFUSE, PB_OVERLAP_DROP };
 
 #define PB_FILES_OPTIONS                                                                                               \
     PB_OPTION(pb_files, train, FILE, "", "file of training examples"),                                                 \
@@ -333,6 +336,11 @@ typedef struct pb_files {
         PB_OPTION(pb_files, train_limit, INT, "0", 0, 1e9, "number of training examples used; 0: all"),                \
         PB_OPTION(pb_files, score_limit, INT, "0", 0, 1e9, "number of validation and of test examples used; 0: all")
 
+/* The setting `overlap`, for kinds of tasks whose examples may be dropped; `what` is an input, as "a sentence". */
+#define PB_FILES_OVERLAP(what)                                                                                         \
+    PB_OPTION(pb_files, overlap, CHOICE, "refuse", "refuse|drop",                                                      \
+              what " in two splits is an error, or is removed from the earlier one")
+
 /* Sets d->pair by the value of a setting that names the columns of the texts: "text" for single texts, "s1, s2" for
  * pairs.  Returns -1 with an error if there are more than two names, an empty one, a name twice, or a name that a
  * template has another use for. */
@@ -351,8 +359,9 @@ int pb_files_texts(const pb_data *d, const char *names, const pb_table *t, size_
  * error. */
 typedef int pb_files_add(pb_data *d, const void *ctx, pb_split split, const pb_table *t);
 
-/* Reads the template and the files, adds the rows of each file with `add`, train first, and draws the splits that
- * have no file of their own.  Returns -1 with an error if a file cannot be used. */
+/* Reads the template and the files, adds the rows of each file with `add`, train first, draws the splits that have no
+ * file of their own, and drops what is in a later split too if `overlap` says so.  Returns -1 with an error if a file
+ * cannot be used. */
 int pb_files_load(pb_data *d, const pb_files *f, pb_files_add *add, const void *ctx);
 
 /* Keeps as many examples as train_limit and score_limit say.  To be called when the splits are complete. */

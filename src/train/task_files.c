@@ -185,6 +185,8 @@ int pb_files_load(pb_data *d, const pb_files *f, pb_files_add *add, const void *
     if (!*f->validation || !*f->test)
         pb_data_draw(d, *f->validation ? 0 : f->validation_share, *f->test ? 0 : f->test_share,
                      (uint64_t)f->split_seed);
+    if (f->overlap == PB_OVERLAP_DROP)
+        pb_data_drop_overlap(d);
     return 0;
 }
 
