@@ -25,10 +25,12 @@ const pb_command pb_cmd_pareto = {
     .options = "db set task axes seed json",
     .help =
         "print the Pareto front of an experiment's rows\n\n" PB_HELP_OF_DATABASE
-        "A row is on the Pareto front if no other row is at least as good on every axis and better on one.  The axes\n"
-        "are keys of docs/metrics.md.  By default they are the primary metric on test, storage.stored,\n"
-        "memory.train.total, compute.train_flops, and overhead.prefill_ratio.b1 if it was measured.  The last column\n"
-        "is the share of 2000 bootstrap samples, over seeds and examples, in which the row is on the front.\n"
+        "A row is on the Pareto front if no other row is at least as good on every axis and better on one.\n"
+        "Differences of times within their 95 % intervals count as ties, neither better nor worse, as do those of\n"
+        "less than 5 %.  The axes are keys of docs/metrics.md.  By default they are the primary metric on test,\n"
+        "storage.stored, memory.train.total, compute.train_flops, and overhead.prefill_ratio.b1 if it was measured.\n"
+        "The last column is the share of 2000 bootstrap samples, over seeds and examples, in which the row is on the\n"
+        "front.\n"
         "An experiment with several tasks needs --task.\n",
     .run = pareto,
 };

@@ -24,6 +24,7 @@ typedef struct pb_row {
     const char **given_at;        /* [givens] where they are given, for messages                         */
     int givens;
     pb_digest sweep; /* of a row of stored runs, whose other cells are not known (pb_selection); else "" */
+    bool other_code; /* of stored runs: another version of the code made them than those of the newest row */
 } pb_row;
 
 /* One training run: a row with one value of every tuned setting, and a seed.  The settings are typed in the structs,

@@ -185,6 +185,7 @@ static int add_stored_row(pb_experiment *e, const pb_stored_experiment *x, int a
         return -1;
     pb_row *row = &e->row[e->rows - 1];
     row->sweep = x->cell[at].sweep;
+    row->other_code = x->cell[at].other_code;
     for (int i = at; i < x->cells; i++)
         if (!strcmp(x->cell[i].row, label) && find_cell(x, label, x->cell[i].choice, NULL) == &x->cell[i] &&
             add_choice(e, row, x, &x->cell[i]))

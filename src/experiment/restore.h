@@ -17,6 +17,7 @@ typedef struct pb_stored_cell {
     uint64_t seed;
     pb_digest hash, sweep; /* sweep: as in pb_row */
     pb_settings settings;  /* by their canonical keys, task and model among them */
+    bool other_code;       /* as in pb_row, of the row's first cell */
 } pb_stored_cell;
 
 /* An experiment as its stored runs have it. */

@@ -112,7 +112,7 @@ static void add_row(pb_text *t, const pb_report *r, int row, const column *all, 
     pb_text_add(t, "<tr%s><td>", best ? " class=\"best\"" : "");
     pb_html_text(t, r->row[row].row->label);
     if (pb_report_others(r, row))
-        pb_text_add(t, " <span title=\"runs of another version of the code\">&dagger;</span>");
+        pb_text_add(t, " <span title=\"" PB_OTHERS_ARE "\">&dagger;</span>");
     if (r->row[row].choice && *r->row[row].choice) {
         pb_text_add(t, "<small>");
         pb_html_text(t, r->row[row].choice);
@@ -186,7 +186,7 @@ static void add_legend(pb_text *t, const pb_report *r, int best)
     if (best >= 0)
         pb_text_add(t, "The row that validation chooses is marked. ");
     if (others)
-        pb_text_add(t, "&dagger; marks runs of another version of the code. ");
+        pb_text_add(t, "&dagger;: " PB_OTHERS_ARE ". ");
     pb_text_add(t,
                 "<span class=\"tools\">A click on a heading sorts.</span></p>\n<p class=\"tools\"><label>Show rows "
                 "with <input id=\"filter\" type=\"search\" autocomplete=\"off\"></label> <output id=\"shown\" "

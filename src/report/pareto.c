@@ -288,10 +288,10 @@ void pb_pareto_print(const pb_pareto *f, FILE *out)
     if (has_time(f))
         fprintf(
             out,
-            "Two times are tied if one has no interval, their 95 %% intervals overlap or they differ by less than "
-            "%g %%;\n"
-            "in a sample overlapping intervals do not count.  Ties are not transitive: a row is on the front if no row "
-            "of the\nfront is at least as good on every axis and better on one, or only rows in a circle are.\n",
+            "Differences of times within their 95 %% intervals count as ties, neither better nor worse; so do those of "
+            "less\nthan %g %%, and those of a time without an interval.  In a sample overlapping intervals do not "
+            "count.  Ties are not\ntransitive: a row is on the front if no row of the front is at least as good on "
+            "every axis and better on one, or only\nrows in a circle are.\n",
             100 * pb_margins_default.ratio);
 }
 

@@ -80,7 +80,7 @@ void pb_report_free(pb_report *r)
 int pb_report_others(const pb_report *r, int row)
 {
     const pb_selection *s = &r->selections.row[row];
-    int n = 0;
+    int n = s->row->other_code ? s->finished : 0;
     for (int i = s->first; r->selections.other && i < s->first + s->cells; i++)
         n += r->selections.other[i].run != 0;
     return n;

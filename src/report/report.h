@@ -29,8 +29,12 @@ typedef struct pb_report {
 int pb_report_make(pb_report *r, pb_store *s, const pb_experiment *e, bool any_version);
 void pb_report_free(pb_report *r);
 
-/* Returns how many runs of the row's sweep another version of the code made. */
+/* Returns how many runs of the row's sweep another version of the code made: than this program or, in the experiment of
+ * a database, than the newest row. */
 int pb_report_others(const pb_report *r, int row);
+
+/* What † behind the name of a row with such runs stands for. */
+#define PB_OTHERS_ARE "made by another version of the code"
 
 /* Returns mean and 95 % interval of a value; split -1 stands for a value of the whole run.  The interval of the primary
  * metric covers other seeds and other examples (pb_stats_row) if predictions are stored.  All other intervals are

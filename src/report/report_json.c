@@ -140,17 +140,18 @@ static void add_notes(object *o)
 /* The runs of the row's sweep that another version of the code made; no member if there are none. */
 static void add_others(object *o)
 {
-    const pb_selection *s = &o->report->selections.row[o->row];
+    const pb_selections *all = &o->report->selections;
+    const pb_selection *s = &all->row[o->row];
     if (!pb_report_others(o->report, o->row))
         return;
     add_member(o, "other_version");
     pb_text_add(o->text, "[");
     for (int i = s->first, n = 0; i < s->first + s->cells; i++) {
-        const pb_other_run *x = &o->report->selections.other[i];
-        if (!x->run)
+        long long run = all->other ? all->other[i].run : all->cell[i].run;
+        if (!run)
             continue;
-        pb_text_add(o->text, "%s{\"run\":%lld,\"why\":", n++ ? "," : "", x->run);
-        pb_json_quote(o->text, x->why);
+        pb_text_add(o->text, "%s{\"run\":%lld,\"why\":", n++ ? "," : "", run);
+        pb_json_quote(o->text, all->other ? all->other[i].why : PB_OTHERS_ARE " than the newest row");
         pb_text_add(o->text, "}");
     }
     pb_text_add(o->text, "]");

@@ -294,7 +294,7 @@ static void print_note(void *out, const char *line)
 static void print_others(const pb_report *r, int row, FILE *out)
 {
     const pb_selection *s = &r->selections.row[row];
-    const pb_other_run *x = pb_report_others(r, row) ? r->selections.other + s->first : NULL;
+    const pb_other_run *x = r->selections.other ? r->selections.other + s->first : NULL;
     for (int i = 0; x && i < s->cells; i++) {
         int same = 0, before = 0;
         for (int k = 0; x[i].run && k < s->cells; k++)
@@ -336,6 +336,17 @@ static void print_times(double limit, FILE *out)
             "exceeds half the time).  *: the time was measured on a busy machine.");
 }
 
+/* Says what the mark of rows of a database means.  Of other rows print_others says more. */
+static void print_mixed(const pb_report *r, FILE *out)
+{
+    const pb_experiment *e = r->experiment;
+    bool mixed = false;
+    for (int i = 0; i < e->rows; i++)
+        mixed = mixed || e->row[i].other_code;
+    if (mixed)
+        fprintf(out, "†: " PB_OTHERS_ARE " than the other rows\n");
+}
+
 static void print_notes(const pb_report *r, bool times, FILE *out)
 {
     const pb_experiment *e = r->experiment;
@@ -352,6 +363,7 @@ static void print_notes(const pb_report *r, bool times, FILE *out)
         pb_notes_each(r, i, times, print_note, out);
         print_others(r, i, out);
     }
+    print_mixed(r, out);
     print_hint(r, out);
     fprintf(out,
             "Scores are means over %d seed%s; ± is the 95 %% interval for other %sexamples.  \"to %s\" is the paired "
@@ -444,7 +456,7 @@ static bool has_mark(const pb_grid *g, const char *mark)
 static void print_marks(const pb_report *r, const pb_grid *g, FILE *out)
 {
     static const char *const mark[][3] = {
-        {" †", "†", "made by another version of the code"},
+        {" †", "†", PB_OTHERS_ARE},
         {" ?", "?",
          "the interval is too wide to tell whether the ratio is above or below 1, or exceeds half of a step"},
         {" *", "\\*", "measured on a busy machine"}};

@@ -151,6 +151,7 @@ static int sort_rows(const pb_report *r, int tasks, const char *sort, int *order
 static void print_notes(const pb_report *r, int tasks, FILE *out)
 {
     const pb_experiment *e = r->experiment;
+    bool others = false;
     for (int i = 0; i < tasks; i++) {
         char *prefix = pb_format("%s: ", r[i].experiment->task_name);
         pb_report_sweeps(&r[i], prefix, out);
@@ -158,6 +159,10 @@ static void print_notes(const pb_report *r, int tasks, FILE *out)
             pb_report_seeds_left(&r[i], k, prefix, out);
         free(prefix);
     }
+    for (int k = 0; k < e->rows; k++)
+        others = others || of_another_version(r, tasks, k);
+    if (others)
+        fprintf(out, "†: " PB_OTHERS_ARE "\n");
     fprintf(
         out,
         "Scores are on test, means over %d seed%s, times 100 where the metric ends at 1; ± is the 95 %% interval for "

@@ -262,6 +262,12 @@ static int by_row(const void *a, const void *b)
     return d < 0 ? -1 : 1;
 }
 
+/* Returns whether the row of a member was made by another version of the code than the newest row. */
+static bool has_other_code(const member *m, const member *newest)
+{
+    return strcmp(provenance_of(m->row, PB_CODE_ENGINE), provenance_of(newest, PB_CODE_ENGINE)) != 0;
+}
+
 /* Warns of the rows that are left out, and of those that another version of the code has made. */
 static void warn(const members *x, const char *place, const member *newest)
 {
@@ -270,8 +276,7 @@ static void warn(const members *x, const char *place, const member *newest)
         const member *m = &x->member[i];
         bool left_out = !is_comparable(m, newest);
         pb_text *list = left_out ? &out : &other;
-        if (m->row == m &&
-            (left_out || strcmp(provenance_of(m, PB_CODE_ENGINE), provenance_of(newest, PB_CODE_ENGINE)) != 0))
+        if (m->row == m && (left_out || has_other_code(m, newest)))
             pb_text_add(list, "%s%s", list->length ? ", " : "", m->is.row);
     }
     if (out.length)
@@ -296,13 +301,14 @@ static size_t select_members(const members *x, const member *newest, const membe
 }
 
 /* Adds a cell unless its row has this choice and seed already. */
-static void add_cell(pb_stored_experiment *e, pb_stored_cell *cell, const member *m)
+static void add_cell(pb_stored_experiment *e, pb_stored_cell *cell, const member *m, const member *newest)
 {
     for (int i = 0; i < e->cells; i++)
         if (!strcmp(cell[i].row, m->is.row) && !strcmp(cell[i].choice, m->is.choice) && cell[i].seed == m->is.seed)
             return;
     pb_stored_cell *c = &cell[e->cells++];
-    *c = (pb_stored_cell){m->is.row, m->is.choice, m->is.seed, .settings = m->settings};
+    *c = (pb_stored_cell){m->is.row, m->is.choice, m->is.seed, .settings = m->settings,
+                          .other_code = has_other_code(m, newest)};
     snprintf(c->hash.hex, sizeof c->hash.hex, "%s", m->is.hash);
     snprintf(c->sweep.hex, sizeof c->sweep.hex, "%s", m->row->is.sweep);
 }
@@ -375,7 +381,7 @@ static pb_experiment *make(const members *x, const char *place, const char *name
     warn(x, place, newest);
     size_t n = select_members(x, newest, all);
     for (size_t i = 0; i < n; i++) {
-        add_cell(&e, cell, all[i]);
+        add_cell(&e, cell, all[i], newest);
         const char *text = provenance_of(all[i], PB_RETENTION_TEXT);
         e.measured = *text ? text : e.measured;
     }

@@ -90,6 +90,22 @@ ok 'without times' run 0 table $db --no-timing
 ok 'no note is on them' eval '! grep -qE "waited|busy machine|Times have|GEMM" out'
 ok 'the other notes are' prints '^Scores are means over 3 seeds'
 
+# ---- rows of two versions of the code ------------------------------------------------------------------------------
+cp $db mixed.db
+sqlite3 mixed.db "DROP TRIGGER provenance_update; UPDATE provenance SET value = 'another' WHERE key = 'code.engine' AND
+	run IN (SELECT id FROM run WHERE row = 'head')"
+ok 'rows of two versions' run 0 table mixed.db
+ok 'the older one is marked' prints '^head † '
+ok 'it alone' test "$(grep -c ' † ' out)" = 1
+ok 'a note says why' prints '^†: made by another version of the code than the other rows$'
+ok 'as Markdown' run 0 table mixed.db --format markdown
+ok 'marked too' prints '^†: made by another version of the code$'
+ok 'as JSON' run 0 table mixed.db --json
+ok 'with its runs' test "$(grep -c '"other_version":\[{"run":[0-9]*,"why":"made by another version of the code than' out)" = 1
+ok 'a page' run 0 report mixed.db --out mixed.html
+ok 'marks it' grep -q 'head <span title="made by another version of the code">&dagger;</span>' mixed.html
+ok 'and says why' grep -q '&dagger;: made by another version of the code\.' mixed.html
+
 # ---- a row that does not fit the others ----------------------------------------------------------------------------
 printf 'good\tone more film that is good\n' >>data/toy.tsv
 ok 'more data, fewer rows' run 0 run toy.ini --quiet --no-timing --set experiment.methods='bitfit, head'
