@@ -26,6 +26,12 @@ static int draw_lines(pb_sheet *s, pb_lines *l, const char *folder)
     return rc;
 }
 
+/* Adds the line of a row, with room for n points. */
+static pb_line *add_row(pb_lines *l, const pb_row *row, int n)
+{
+    return pb_lines_add(l, row->label, pb_row_category(row), n);
+}
+
 /* Writes the legend of the classes of the lines. */
 static void add_legend(pb_sheet *s, const pb_lines *l)
 {
@@ -77,14 +83,14 @@ static void smooth(series *s, int half)
 }
 
 /* Adds the line of a row: at each step of its longest seed the mean and the range of the seeds that have it. */
-static void add_curve(pb_lines *l, const char *label, int category, const series *seed, int seeds)
+static void add_curve(pb_lines *l, const pb_row *row, const series *seed, int seeds)
 {
     int longest = 0;
     for (int i = 1; i < seeds; i++)
         longest = seed[i].n > seed[longest].n ? i : longest;
     if (!seeds || seed[longest].n < 2)
         return;
-    pb_line *line = pb_lines_add(l, label, category, (int)seed[longest].n);
+    pb_line *line = add_row(l, row, (int)seed[longest].n);
     size_t *at = pb_alloc((size_t)seeds * sizeof *at);
     for (size_t k = 0; k < seed[longest].n; k++) {
         pb_interval v = {0, INFINITY, -INFINITY, 0};
@@ -116,9 +122,7 @@ static int read_curve(const pb_report *r, int row, const char *key, pb_lines *l)
         window = 2 * half + 1 > window ? 2 * half + 1 : window;
         n += seed[n].n > 0;
     }
-    if (row == pb_report_baseline(r))
-        l->baseline = l->lines;
-    add_curve(l, r->row[row].row->label, pb_row_category(r->row[row].row), seed, n);
+    add_curve(l, r->row[row].row, seed, n);
     for (int i = 0; i < seeds; i++)
         free_series(&seed[i]);
     free(seed);
@@ -136,7 +140,7 @@ static int draw_curves(const pb_report *r, const pb_look *look, const char *fold
                   .unit = "",
                   .key = key,
                   .band = e->seeds > 1,
-                  .baseline = -1};
+                  .baseline = e->baseline};
     int window = 1;
     pb_sheet_begin(&s, look, name, r, 1);
     for (int i = 0; i < e->rows; i++) {
@@ -151,7 +155,7 @@ static int draw_curves(const pb_report *r, const pb_look *look, const char *fold
         pb_text_add(&s.caption, ", smoothed over %d steps", window);
     if (most > 1)
         pb_text_add(&s.caption, "; the band is the range of the seeds");
-    if (!pb_lines_are_few(&l) && l.baseline >= 0 && l.baseline < l.lines)
+    if (!pb_lines_are_few(&l) && pb_lines_baseline(&l))
         pb_text_add(&s.caption, "; the dashed line is %s", pb_visible(e->baseline));
     pb_text_add(&s.caption, ".");
     return draw_lines(&s, &l, folder);
@@ -175,7 +179,11 @@ int pb_plot_validation(const pb_report *r, const pb_look *look, const char *fold
 
 /* ---- tuning -------------------------------------------------------------------------------------------------- */
 
-static const pb_interval point_only = {NAN, NAN, NAN, 1};
+/* A value without an interval. */
+static pb_interval point_at(double y)
+{
+    return (pb_interval){y, NAN, NAN, 1};
+}
 
 int pb_plot_tuning(const pb_report *r, const pb_look *look, const char *folder)
 {
@@ -187,20 +195,13 @@ int pb_plot_tuning(const pb_report *r, const pb_look *look, const char *folder)
                   .y_name = name,
                   .unit = "",
                   .key = pb_report_primary(r, PB_VALIDATION, key),
-                  .baseline = -1};
+                  .baseline = e->baseline};
     pb_sheet_begin(&s, look, "tuning", r, 1);
     for (int i = 0; i < e->rows; i++) {
         pb_tuning tuning = pb_tuning_of(r, i);
-        if (tuning.trials > 1) {
-            if (i == pb_report_baseline(r))
-                l.baseline = l.lines;
-            pb_line *line = pb_lines_add(&l, e->row[i].label, pb_row_category(&e->row[i]), tuning.trials);
-            for (int k = 1; k <= tuning.trials; k++) {
-                pb_interval v = point_only;
-                v.middle = pb_tuning_expected(r, &tuning, k);
-                pb_line_point(line, k, v);
-            }
-        }
+        pb_line *line = tuning.trials > 1 ? add_row(&l, &e->row[i], tuning.trials) : NULL;
+        for (int k = 1; line && k <= tuning.trials; k++)
+            pb_line_point(line, k, point_at(pb_tuning_expected(r, &tuning, k)));
         pb_tuning_free(&tuning);
     }
     add_legend(&s, &l);
@@ -227,8 +228,6 @@ static double tuned(const char *choice, const char *key)
 
 static void put_best(pb_line *line, double x, double y, bool rising)
 {
-    pb_interval v = point_only;
-    v.middle = y;
     int at = 0;
     while (at < line->n && line->x[at] < x)
         at++;
@@ -242,7 +241,7 @@ static void put_best(pb_line *line, double x, double y, bool rising)
         line->v[k] = line->v[k - 1];
     }
     line->x[at] = x;
-    line->v[at] = v;
+    line->v[at] = point_at(y);
 }
 
 /* Validation against the learning rate, of the rows that tune it. */
@@ -257,21 +256,18 @@ int pb_plot_rate(const pb_report *r, const pb_look *look, const char *folder)
                   .unit = "",
                   .key = pb_report_primary(r, PB_VALIDATION, key),
                   .log_x = true,
-                  .baseline = -1};
+                  .baseline = e->baseline};
     pb_sheet_begin(&s, look, "rate", r, 1);
     for (int i = 0; i < e->rows; i++) {
         const pb_selection *of = &r->selections.row[i];
-        pb_line *line = pb_lines_add(&l, e->row[i].label, pb_row_category(&e->row[i]), e->row[i].choices);
+        pb_line *line = add_row(&l, &e->row[i], e->row[i].choices);
         for (int k = 0; k < e->row[i].choices; k++) {
             double x = tuned(e->cell[of->first + k * e->seeds].choice, "lr");
             if (x > 0 && isfinite(of->mean[k]))
                 put_best(line, x, rising ? of->mean[k] : -of->mean[k], rising);
         }
-        if (line->n < 2) {
+        if (line->n < 2)
             pb_lines_drop_last(&l);
-        } else if (i == pb_report_baseline(r)) {
-            l.baseline = l.lines - 1;
-        }
     }
     add_legend(&s, &l);
     pb_text_add(&s.caption,
@@ -300,7 +296,7 @@ static void read_strengths(const pb_report *r, pb_lines *l, const char *against)
 {
     const pb_experiment *e = r->experiment;
     for (int i = 0; i < e->rows; i++) {
-        pb_line *line = pb_lines_add(l, e->row[i].label, pb_row_category(&e->row[i]), e->strengths);
+        pb_line *line = add_row(l, &e->row[i], e->strengths);
         for (int k = 0; k < e->strengths; k++) {
             double x = against ? value_at(r, i, against, e->strength[k]).middle : e->strength[k];
             pb_interval v = value_at(r, i, l->key, e->strength[k]);
@@ -348,10 +344,8 @@ int pb_plot_strength(const pb_report *r, const pb_look *look, const char *folder
                     {"strength of the change", "loss delta on general text", "", "retention.loss_delta"},
                     {"loss delta on general text", score, "", "retention.score"}};
     pb_sheet_begin(&s, look, "strength", r, 1);
-    for (size_t i = 0; i < PB_COUNT(l); i++) {
-        l[i].baseline = -1;
+    for (size_t i = 0; i < PB_COUNT(l); i++)
         read_strengths(r, &l[i], i == 2 ? "retention.loss_delta" : NULL);
-    }
     add_legend(&s, &l[0]);
     char seeds[40];
     pb_sheet_seeds(r, 1, PB_TEST, seeds);
@@ -472,7 +466,6 @@ int pb_plot_sweep(const pb_report *r, const pb_look *look, const char *folder)
                     {e->axis, "FLOPs of the prefill", "", "overhead.flops"}};
     pb_sheet_begin(&s, look, "sweep", r, 1);
     for (size_t i = 0; i < PB_COUNT(l); i++) {
-        l[i].baseline = -1;
         l[i].log_x = true;
         read_sweep(&a, &l[i]);
     }

@@ -48,6 +48,14 @@ void pb_lines_free(pb_lines *l)
     free(l->level);
 }
 
+const pb_line *pb_lines_baseline(const pb_lines *l)
+{
+    for (int i = 0; i < l->lines && l->baseline; i++)
+        if (!strcmp(l->line[i].label, l->baseline))
+            return &l->line[i];
+    return NULL;
+}
+
 bool pb_lines_are_few(const pb_lines *l)
 {
     return l->lines <= FEW;
@@ -284,7 +292,7 @@ static void add_small_panel(pb_sheet *s, const pb_lines *l, int i, const grid *g
     pb_text plots = {0};
     if (l->band)
         plot_band(&plots, block, of->category);
-    if (baseline >= 0 && i != l->baseline)
+    if (baseline >= 0 && of != pb_lines_baseline(l))
         pb_text_add(&plots, "%s$d%d using 1:2 with lines lw 0.6*LW lc rgb '" PB_SOFT "' dt (4,3)",
                     plots.length ? ", " : "", baseline);
     plot_line(&plots, block, of, pb_dash[0]);
@@ -303,7 +311,8 @@ void pb_lines_draw_each(pb_sheet *s, const pb_lines *l)
     double line = pb_sheet_line_height(s);
     pb_range x = range_of_x(l), y = range_of_y(l);
     grid g = grid_of(s, l->lines);
-    int baseline = l->baseline >= 0 && l->baseline < l->lines ? add_block(s, &l->line[l->baseline], &y) : -1;
+    const pb_line *dashed = pb_lines_baseline(l);
+    int baseline = dashed ? add_block(s, dashed, &y) : -1;
     pb_sheet_write(s, 3, s->y + line / 2, "left", s->small, PB_INK, l->y_name);
     s->y += line + 4;
     for (int i = 0; i < l->lines; i++) {

@@ -26,8 +26,8 @@ typedef struct pb_lines {
     const char *key;                    /* of the values, for the data beside the figure */
     bool log_x;                         /* if the range is long */
     bool whole_x;                       /* x are whole numbers */
-    bool band;    /* the intervals are a band around the line; else each is a line through its mark */
-    int baseline; /* index of the line that is dashed in every panel; -1: none */
+    bool band;            /* the intervals are a band around the line; else each is a line through its mark */
+    const char *baseline; /* label of the line that is dashed in every panel; NULL: none */
     pb_line *line;
     int lines;
     pb_level *level; /* [levels] */
@@ -45,6 +45,9 @@ void pb_lines_drop_last(pb_lines *l);
 
 /* Frees the lines. */
 void pb_lines_free(pb_lines *l);
+
+/* Returns the line of the baseline, or NULL if it has none. */
+const pb_line *pb_lines_baseline(const pb_lines *l);
 
 /* Returns whether the lines are few enough for one panel. */
 bool pb_lines_are_few(const pb_lines *l);
