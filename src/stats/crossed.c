@@ -300,19 +300,60 @@ static void draw_counts(pb_rng *r, int n, int *times)
         times[pb_rng_below(r, (uint64_t)n)]++;
 }
 
-static double resampled(const pb_crossed *c, const int *seed_times, const int *times, double *sums)
+/* Rows with the same seeds, examples and number of statistics, of which samples are drawn together: x [seeds, examples,
+ * n * stats] has the statistics of all rows on one example beside each other. */
+typedef struct lines {
+    const pb_crossed *row; /* [n] */
+    int n;
+    double *x, *sums; /* sums [n * stats]: of one sample and seed */
+} lines;
+
+static size_t width_of(const lines *l)
 {
-    double mean = 0;
-    for (int s = 0; s < c->seeds; s++) {
+    return (size_t)l->n * (size_t)l->row->stats;
+}
+
+/* The caller frees x and sums. */
+static lines lay_out(int n, const pb_crossed *row)
+{
+    lines l = {.row = row, .n = n};
+    size_t width = width_of(&l), stats = (size_t)row->stats;
+    l.x = pb_alloc((size_t)row->seeds * (size_t)row->examples * width * sizeof *l.x + 1);
+    l.sums = pb_alloc(width * sizeof *l.sums + 1);
+    for (int i = 0; i < n; i++)
+        for (int s = 0; s < row->seeds; s++)
+            for (int e = 0; e < row->examples; e++)
+                memcpy(l.x + ((size_t)s * (size_t)row->examples + (size_t)e) * width + (size_t)i * stats,
+                       stats_of(&row[i], s, e), stats * sizeof *l.x);
+    return l;
+}
+
+/* Sets the sums over the drawn examples of a seed. */
+static void sum_examples(const lines *l, int seed, const int *times)
+{
+    size_t width = width_of(l);
+    const double *line = l->x + (size_t)seed * (size_t)l->row->examples * width;
+    double *restrict sums = l->sums;
+    memset(sums, 0, width * sizeof *sums);
+    for (int e = 0; e < l->row->examples; e++, line += width) {
+        double drawn = times[e];
+        for (size_t k = 0; k < width && times[e]; k++)
+            sums[k] += drawn * line[k];
+    }
+}
+
+/* Sets the value of each row, mean [n], in a sample of seeds and examples. */
+static void resample(const lines *l, const int *seed_times, const int *times, double *mean)
+{
+    memset(mean, 0, (size_t)l->n * sizeof *mean);
+    for (int s = 0; s < l->row->seeds; s++) {
         if (!seed_times[s])
             continue;
-        memset(sums, 0, (size_t)c->stats * sizeof *sums);
-        for (int e = 0; e < c->examples; e++)
-            for (int k = 0; k < c->stats && times[e]; k++)
-                sums[k] += times[e] * stats_of(c, s, e)[k];
-        mean += seed_times[s] * value_of(c, sums, c->examples) / c->seeds;
+        sum_examples(l, s, times);
+        for (int i = 0; i < l->n; i++)
+            mean[i] += seed_times[s] * value_of(&l->row[i], l->sums + i * l->row->stats, l->row->examples) /
+                       l->row->seeds;
     }
-    return mean;
 }
 
 static int by_value(const void *a, const void *b)
@@ -325,12 +366,14 @@ pb_interval pb_stats_bootstrap(const pb_crossed *a, const pb_crossed *b, int res
 {
     pb_rng r = pb_rng_named(seed, "bootstrap");
     int *seeds = pb_alloc((size_t)a->seeds * sizeof *seeds), *times = pb_alloc((size_t)a->examples * sizeof *times);
-    double *value = pb_alloc((size_t)(resamples + 1) * sizeof *value),
-           *sums = pb_alloc((size_t)a->stats * sizeof *sums);
+    double *value = pb_alloc((size_t)(resamples + 1) * sizeof *value), mean[2] = {0};
+    const pb_crossed both[2] = {*a, b ? *b : *a};
+    lines l = lay_out(b ? 2 : 1, both);
     for (int i = 0; i < resamples; i++) {
         draw_counts(&r, a->seeds, seeds);
         draw_counts(&r, a->examples, times);
-        value[i] = resampled(a, seeds, times, sums) - (b ? resampled(b, seeds, times, sums) : 0);
+        resample(&l, seeds, times, mean);
+        value[i] = mean[0] - mean[1];
     }
     qsort(value, (size_t)resamples, sizeof *value, by_value);
     pb_interval out = b ? pb_stats_pair(a, b, NULL) : pb_stats_row(a, NULL);
@@ -339,7 +382,8 @@ pb_interval pb_stats_bootstrap(const pb_crossed *a, const pb_crossed *b, int res
     free(seeds);
     free(times);
     free(value);
-    free(sums);
+    free(l.x);
+    free(l.sums);
     return out;
 }
 
@@ -394,20 +438,15 @@ static void place_times(const pb_pareto_points *c, pb_rng *r, double *point)
     }
 }
 
-/* The points [n, axes] of one sample, without times of processes.  Where no drawn seed has a value of an axis, that
- * of `known` is used.  coin [n, PSEUDO] has the answers to the pseudo-examples; NULL: there are none. */
-static void place_points(const pb_pareto_points *c, const int *seed_times, const int *times, const double *coin,
-                         const double *known, double *sums, double *point)
+/* The points [n, axes] of one sample, without scores and times of processes.  Where no drawn seed has a value of an
+ * axis, that of `known` is used. */
+static void place_points(const pb_pareto_points *c, const int *seed_times, const double *known, double *point)
 {
     for (int i = 0; i < c->n; i++)
         for (int j = 0; j < c->axes; j++) {
             int at = i * c->axes + j;
-            if (j == c->scored) {
-                point[at] = resampled(&c->score[i], seed_times, times, sums);
-                if (coin)
-                    point[at] = with_coins(point[at], c->score[i].examples, times, coin + (size_t)i * PSEUDO);
+            if (j == c->scored)
                 continue;
-            }
             double x = drawn_mean(c->seeds, c->value + (size_t)at * (size_t)c->seeds, seed_times);
             point[at] = isnan(x) && known ? known[at] : x;
         }
@@ -430,37 +469,82 @@ static bool are_shares(const pb_pareto_points *c)
     return all;
 }
 
+/* A sample of the points. */
+typedef struct sample {
+    const pb_pareto_points *points;
+    lines scores;       /* of the points, if there is an axis of scores */
+    int *seeds, *times; /* how often each is drawn; `times` [pool] of examples, and of pseudo-examples behind them */
+    int pool;
+    double *coin, *mean; /* coin [n, PSEUDO]: answers to the pseudo-examples, or NULL; mean [n]: of the scores */
+} sample;
+
+/* Begins with every seed and every example once. */
+static sample begin_sample(const pb_pareto_points *c)
+{
+    bool pseudo = are_shares(c);
+    sample s = {.points = c, .pool = (c->scored < 0 ? 0 : c->score->examples) + (pseudo ? PSEUDO : 0)};
+    s.seeds = ones(c->seeds);
+    s.times = ones(s.pool);
+    s.mean = pb_alloc((size_t)c->n * sizeof *s.mean);
+    s.coin = pseudo ? pb_alloc((size_t)c->n * PSEUDO * sizeof *s.coin) : NULL;
+    if (c->scored >= 0)
+        s.scores = lay_out(c->n, c->score);
+    return s;
+}
+
+static void end_sample(const sample *s)
+{
+    free(s->seeds);
+    free(s->times);
+    free(s->mean);
+    free(s->coin);
+    free(s->scores.x);
+    free(s->scores.sums);
+}
+
+static void draw_sample(const sample *s, pb_rng *r)
+{
+    draw_counts(r, s->points->seeds, s->seeds);
+    draw_counts(r, s->pool, s->times);
+    for (int i = 0; s->coin && i < s->points->n * PSEUDO; i++)
+        s->coin[i] = (double)pb_rng_below(r, 2);
+}
+
+/* Sets the points [n, axes].  If the sample is drawn, `r` draws the processes of times, and `known` has the points of
+ * all; else both are NULL. */
+static void place_sample(const sample *s, pb_rng *r, const double *known, double *point)
+{
+    const pb_pareto_points *c = s->points;
+    place_points(c, s->seeds, known, point);
+    if (c->scored >= 0)
+        resample(&s->scores, s->seeds, s->times, s->mean);
+    for (int i = 0; i < c->n && c->scored >= 0; i++)
+        point[i * c->axes + c->scored] =
+            s->coin && r ? with_coins(s->mean[i], c->score->examples, s->times, s->coin + (size_t)i * PSEUDO)
+                         : s->mean[i];
+    place_times(c, r, point);
+}
+
 void pb_stats_pareto_bootstrap(const pb_pareto_points *c, int resamples, uint64_t seed, double *point, bool *on_front,
                                double *share)
 {
-    int examples = c->scored < 0 ? 0 : c->score[0].examples, pool = examples + (are_shares(c) ? PSEUDO : 0);
-    int *seeds = ones(c->seeds), *times = ones(pool);
-    double *moved = pb_alloc((size_t)c->n * (size_t)c->axes * sizeof *moved),
-           *sums = pb_alloc((c->scored < 0 ? 1 : (size_t)c->score[0].stats) * sizeof *sums),
-           *coin = pool > examples ? pb_alloc((size_t)c->n * PSEUDO * sizeof *coin) : NULL;
+    double *moved = pb_alloc((size_t)c->n * (size_t)c->axes * sizeof *moved);
     bool *stays = pb_alloc((size_t)c->n * sizeof *stays);
     pb_rng r = pb_rng_named(seed, "bootstrap");
     pb_pareto_ties ties = c->ties ? *c->ties : (pb_pareto_ties){.timed = NULL};
     ties.sampled = true;
-    place_points(c, seeds, times, NULL, NULL, sums, point);
-    place_times(c, NULL, point);
+    sample s = begin_sample(c);
+    place_sample(&s, NULL, NULL, point);
     pb_stats_pareto(c->n, c->axes, point, c->rising, c->ties, on_front);
     memset(share, 0, (size_t)c->n * sizeof *share);
     for (int k = 0; k < resamples; k++) {
-        draw_counts(&r, c->seeds, seeds);
-        draw_counts(&r, pool, times);
-        for (int i = 0; coin && i < c->n * PSEUDO; i++)
-            coin[i] = (double)pb_rng_below(&r, 2);
-        place_points(c, seeds, times, coin, point, sums, moved);
-        place_times(c, &r, moved);
+        draw_sample(&s, &r);
+        place_sample(&s, &r, point, moved);
         pb_stats_pareto(c->n, c->axes, moved, c->rising, c->ties ? &ties : NULL, stays);
         for (int i = 0; i < c->n; i++)
             share[i] += stays[i] ? 1.0 / resamples : 0;
     }
-    free(seeds);
-    free(times);
+    end_sample(&s);
     free(moved);
-    free(sums);
-    free(coin);
     free(stays);
 }

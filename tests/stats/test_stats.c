@@ -344,6 +344,52 @@ TEST(a_metric_that_is_no_mean_is_made_linear)
     CHECK(same.low == w.low && same.high == w.high);
 }
 
+static void draw(pb_rng *r, int n, int *times)
+{
+    memset(times, 0, (size_t)n * sizeof *times);
+    for (int i = 0; i < n; i++)
+        times[pb_rng_below(r, (uint64_t)n)]++;
+}
+
+/* The bootstrap against its definition, one row, seed and example after the other. */
+TEST(both_rows_of_a_sample_have_its_draws)
+{
+    enum { S = 3, N = 50, R = 40 };
+    static double x[2][S * N * 2], value[R];
+    int seeds[S], times[N];
+    pb_rng r = pb_rng_named(1, "pair");
+    for (int i = 0; i < 2 * S * N * 2; i++)
+        x[0][i] = pb_rng_uniform(&r);
+    r = pb_rng_named(7, "bootstrap");
+    for (int i = 0; i < R; i++) {
+        draw(&r, S, seeds);
+        draw(&r, N, times);
+        value[i] = 0;
+        for (int row = 0; row < 2; row++)
+            for (int s = 0; s < S; s++) {
+                double sums[2] = {0};
+                for (int e = 0; e < N * 2; e++)
+                    sums[e % 2] += times[e / 2] * x[row][s * N * 2 + e];
+                value[i] += (row ? -1.0 : 1.0) * seeds[s] * f_of(sums, N, NULL) / S;
+            }
+    }
+    int below = 0, above = 0;
+    const pb_crossed a = {.seeds = S, .examples = N, .stats = 2, .x = x[0], .value = f_of},
+                     b = {.seeds = S, .examples = N, .stats = 2, .x = x[1], .value = f_of};
+    pb_interval v = pb_stats_bootstrap(&a, &b, R, 7);
+    for (int i = 0; i < R; i++) {
+        below += value[i] < v.low - 1e-12;
+        above += value[i] > v.high + 1e-12;
+    }
+    CHECK(below == (int)(0.025 * R) && above == R - 1 - (int)(0.975 * R));
+    for (int k = 0; k < 2; k++) {
+        double nearest = INFINITY;
+        for (int i = 0; i < R; i++)
+            nearest = fmin(nearest, fabs(value[i] - (k ? v.high : v.low)));
+        CHECK(nearest < 1e-12);
+    }
+}
+
 TEST(a_pair_is_closer_than_its_rows)
 {
     enum { S = 4, N = 300 };
