@@ -39,15 +39,21 @@ gone() { # PATTERN: within 10 s no process has such a command line
 	return 1
 }
 
-# In the present folder: the task toy of 24 texts, and models/tiny.
-toy_task() {
+# In the present folder: a task with COUNT good and bad texts, each with a number where the text has %d.
+# shellcheck disable=SC2059 # the texts are formats
+texts_task() { # NAME COUNT TEST_SHARE GOOD BAD
 	mkdir -p tasks data models
-	ln -s "$root/tests/golden/tiny-bert" models/tiny
-	printf '[task]\nkind = classify\ntrain = toy.tsv\nvalidation_share = 0.2\ntest_share = 0.2\n' >tasks/toy.ini
+	printf '[task]\nkind = classify\ntrain = %s.tsv\nvalidation_share = 0.2\ntest_share = %s\n' "$1" "$3" >"tasks/$1.ini"
 	{
 		printf 'label\ttext\n'
-		for i in $(seq 12); do printf 'good\tfilm %d was good\nbad\tfilm %d was bad\n' "$i" "$i"; done
-	} >data/toy.tsv
+		for i in $(seq "$2"); do printf "good\t$4\nbad\t$5\n" "$i" "$i"; done
+	} >"data/$1.tsv"
+}
+
+# In the present folder: the task toy of 24 texts, and models/tiny.
+toy_task() {
+	texts_task toy 12 0.2 'film %d was good' 'film %d was bad'
+	ln -s "$root/tests/golden/tiny-bert" models/tiny
 }
 
 # In the present folder: the task toy, and toy.ini with a sweep of two rates, a variant and a composition.
@@ -82,13 +88,8 @@ count_results() { # DATABASE
 
 # In the present folder: a task of 120 texts, and toy.ini with rows that learn it to different degrees.
 scored_study() {
-	mkdir -p tasks data models
+	texts_task toy 60 0.4 'the film %d is good and fun' 'the film %d is bad and dull'
 	cp -r "$root/tests/golden/tiny-bert" models/tiny
-	printf '[task]\nkind = classify\ntrain = toy.tsv\nvalidation_share = 0.2\ntest_share = 0.4\n' >tasks/toy.ini
-	{
-		printf 'label\ttext\n'
-		for i in $(seq 60); do printf 'good\tthe film %d is good and fun\nbad\tthe film %d is bad and dull\n' "$i" "$i"; done
-	} >data/toy.tsv
 	cat >toy.ini <<'END'
 [experiment]
 task = toy

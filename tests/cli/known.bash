@@ -1,16 +1,12 @@
 # Four small experiments, a to d, whose predictions and costs are set by the test, so that the answers are known; sourced by
 # the tests of pareto, rank and table.  Only those that $experiments names (a, if it is not set) are run.
 cd "$work" || exit 2
-mkdir -p tasks data models
+mkdir -p models
 cp -r "$root/tests/golden/tiny-bert" models/tiny
 
 # Four data sets of 40 examples of test.  Predictions are set by the test: what training does here is of no matter.
 experiment() { # NAME METHODS
-	printf '[task]\nkind = classify\ntrain = %s.tsv\nvalidation_share = 0.2\ntest_share = 0.4\n' "$1" >"tasks/$1.ini"
-	{
-		printf 'label\ttext\n'
-		for i in $(seq 50); do printf 'good\ta good %s film %d\nbad\ta bad %s film %d\n' "$1" "$i" "$1" "$i"; done
-	} >"data/$1.tsv"
+	texts_task "$1" 50 0.4 "a good $1 film %d" "a bad $1 film %d"
 	cat >"$1.ini" <<-END
 		[experiment]
 		task = $1

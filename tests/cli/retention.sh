@@ -8,13 +8,8 @@ refuses() { run 2 "${@:2}" && says "$1"; }
 number() { sqlite3 r.db "$2" >"$work/out" && [ "$(cat "$work/out")" = "$1" ]; }
 
 cd "$work" || exit 2
-mkdir -p tasks data models
+texts_task toy 30 0.2 'film %d was good and fun' 'film %d was bad and dull'
 ln -s "$root/models/pico-decoder" models/decoder
-printf '[task]\nkind = classify\ntrain = toy.tsv\nvalidation_share = 0.2\ntest_share = 0.2\n' >tasks/toy.ini
-{
-	printf 'label\ttext\n'
-	for i in $(seq 30); do printf 'good\tfilm %d was good and fun\nbad\tfilm %d was bad and dull\n' "$i" "$i"; done
-} >data/toy.tsv
 head -n 3 "$root/data/retention/general.txt" >text.txt
 cat >r.ini <<'END'
 [experiment]

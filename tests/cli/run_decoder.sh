@@ -84,11 +84,7 @@ printf 'name[Rowan], food[Thai]\n' | "$program" predict facts.ini >out 2>err
 ok 'predict writes a text' grep -qi food out
 
 # ---- prompts --------------------------------------------------------------------------------------------------
-printf '[task]\nkind = classify\ntrain = toy.tsv\nvalidation_share = 0.2\ntest_share = 0.2\n' >tasks/toy.ini
-{
-	printf 'label\ttext\n'
-	for i in $(seq 30); do printf 'good\tfilm %d was good and fun\nbad\tfilm %d was bad and dull\n' "$i" "$i"; done
-} >data/toy.tsv
+texts_task toy 30 0.2 'film %d was good and fun' 'film %d was bad and dull'
 cat >toy.ini <<'END'
 [experiment]
 task          = toy
@@ -140,11 +136,7 @@ ok 'no such column' refuses "no column 'second'" run facts.ini
 
 
 # ---- calibration whose content-free inputs are the longest, and none at all -------------------------------------
-printf '[task]\nkind = classify\ntrain = films.tsv\nvalidation_share = 0.2\ntest_share = 0.2\n' >tasks/films.ini
-{
-	printf 'label\ttext\n'
-	for i in $(seq 40); do printf 'good\tfine %d\nbad\tfilm %d\n' "$i" "$i"; done
-} >data/films.tsv
+texts_task films 40 0.2 'fine %d' 'film %d'
 printf '{text}{label}' >bare.txt
 cat >films.ini <<'END'
 [experiment]

@@ -5,15 +5,8 @@ set -u
 cd "$(dirname "$0")/../.." || exit 2
 . tests/shell.bash
 cd "$work" || exit 2
-mkdir -p tasks data models
+for one in one two three; do texts_task $one 25 0.4 "a good $one film %d" "a bad $one film %d"; done
 ln -s "$root/tests/golden/tiny-bert" models/tiny
-for one in one two three; do
-	printf '[task]\nkind = classify\ntrain = %s.tsv\nvalidation_share = 0.2\ntest_share = 0.4\n' $one >tasks/$one.ini
-	{
-		printf 'label\ttext\n'
-		for i in $(seq 25); do printf 'good\ta good %s film %d\nbad\ta bad %s film %d\n' $one "$i" $one "$i"; done
-	} >data/$one.tsv
-done
 printf '[task]\nkind = regression\ntrain = rate.tsv\nlabel = score\nvalidation_share = 0.2\ntest_share = 0.4\n' >tasks/rate.ini
 { printf 'score\ttext\n' && for i in $(seq 25); do printf '%d\ta good film %d\n-%d\ta bad film %d\n' "$i" "$i" "$i" "$i"; done; } >data/rate.tsv
 cat >suite.ini <<'END'
