@@ -72,6 +72,8 @@ void pb_report_free(pb_report *r)
         for (int k = 0; r->row[i].values && k < r->experiment->seeds; k++)
             pb_values_free(&r->row[i].values[k]);
         free(r->row[i].values);
+        for (int k = 0; k < PB_SPLITS; k++)
+            pb_scores_free(&r->row[i].scores[k]);
     }
     free(r->row);
     pb_selections_free(&r->selections);
@@ -119,13 +121,34 @@ int pb_report_seeds(const pb_report *r, int row, pb_split split, int *seed)
     return n;
 }
 
-int pb_report_scores(const pb_report *r, int row, const int *seed, int n, pb_split split, pb_scores *out)
+/* Reads the scores of n seeds. */
+static int read_scores(const pb_report *r, int row, const int *seed, int n, pb_split split, pb_scores *out)
 {
     long long *run = pb_alloc((size_t)n * sizeof *run + 1);
     for (int i = 0; i < n; i++)
         run[i] = r->row[row].id[seed[i]];
     int rc = pb_scores_read(r->store, r->experiment->task, r->experiment->primary, run, n, split, out);
     free(run);
+    return rc;
+}
+
+int pb_report_scores(const pb_report *r, int row, const int *seed, int n, pb_split split, pb_scores *out)
+{
+    pb_scores *all = &r->row[row].scores[split];
+    int *known = pb_alloc((size_t)r->experiment->seeds * sizeof *known), m = pb_report_seeds(r, row, split, known);
+    int rc = all->x ? 0 : read_scores(r, row, known, m, split, all);
+    *out = *all;
+    out->seeds = n;
+    out->examples = n ? all->examples : 0;
+    size_t size = (size_t)all->examples * (size_t)all->stats;
+    out->x = rc ? NULL : pb_alloc((size_t)n * size * sizeof *out->x + 1);
+    for (int i = 0, k = 0; i < n && !rc; i++) {
+        while (k < m && known[k] != seed[i])
+            k++;
+        PB_CHECK(k < m);
+        memcpy(out->x + (size_t)i * size, all->x + (size_t)k * size, size * sizeof *out->x);
+    }
+    free(known);
     return rc;
 }
 

@@ -14,6 +14,7 @@ typedef struct pb_report_row {
     pb_values *values;              /* [seeds] values of these runs */
     int finished, diverged, failed; /* numbers of runs of the choice; failed: of all cells of the row */
     int other_text; /* number of runs whose retention was measured on other text than the experiment's, left out here */
+    pb_scores scores[PB_SPLITS]; /* of the seeds that have a score, once they were asked for; x is NULL before */
 } pb_report_row;
 
 typedef struct pb_report {
@@ -61,8 +62,8 @@ int pb_report_times(const pb_report *r, int row, const char *key, double **x);
  * Returns their number, which is at most experiment->seeds.  `seed` may be NULL. */
 int pb_report_seeds(const pb_report *r, int row, pb_split split, int *seed);
 
-/* Reads the primary metric of n seeds, given by their indices, example by example.  The caller frees it with
- * pb_scores_free.  Returns -1 with an error. */
+/* Reads the primary metric of n seeds of those of pb_report_seeds, given by their indices, example by example; from the
+ * store only the first time.  The caller frees it with pb_scores_free.  Returns -1 with an error. */
 int pb_report_scores(const pb_report *r, int row, const int *seed, int n, pb_split split, pb_scores *out);
 
 /* Reduces seed [n] to the elements that are also in other [m]; both are in ascending order.  Returns the new length. */
