@@ -358,8 +358,9 @@ TEST(both_rows_of_a_sample_have_its_draws)
     static double x[2][S * N * 2], value[R];
     int seeds[S], times[N];
     pb_rng r = pb_rng_named(1, "pair");
-    for (int i = 0; i < 2 * S * N * 2; i++)
-        x[0][i] = pb_rng_uniform(&r);
+    for (int row = 0; row < 2; row++)
+        for (int i = 0; i < S * N * 2; i++)
+            x[row][i] = pb_rng_uniform(&r);
     r = pb_rng_named(7, "bootstrap");
     for (int i = 0; i < R; i++) {
         draw(&r, S, seeds);
