@@ -150,7 +150,7 @@ static void put_sizes(const pb_data_view *v)
         put_counts("left out by a limit", 0, left_out, NULL);
     put_counts("text a second time in its split", 0, v->profile.within.examples, all);
     put_counts("text in another split", 0, v->profile.across.examples, all);
-    if (is_any(v->profile.later) && pb_option_find(v->experiment->task->options, "overlap"))
+    if (is_any(v->profile.later) && v->data->may_drop)
         put_counts("  overlap = drop would remove", 0, v->profile.later, all);
     if (d->classes)
         put_counts(conflict_of(d), 0, v->profile.conflicts.examples, all);

@@ -133,6 +133,7 @@ pb_data *pb_experiment_new_data(const pb_experiment *e)
 {
     pb_data *d = pb_data_new(e->task_name);
     d->answer_kind = e->task->answer_kind;
+    d->may_drop = pb_option_find(e->task->options, "overlap") != NULL;
     d->primary = (int)(e->primary - e->task->metrics);
     d->place = e->task_place;
     memcpy(d->folder, e->folder, sizeof d->folder);

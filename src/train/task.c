@@ -460,10 +460,10 @@ static int split_of(const pb_data *d, const pb_example *e)
 static int refuse_overlap(const pb_data *d, const pb_example *a, const pb_example *b)
 {
     const char *what = b->choices ? "question" : b->second ? "pair" : "text", *second = b->second ? b->second : "";
-    return pb_error("%s: the %s \"%.*s\"%s%.*s%s is in both %s and %s; want every %s in one split, or overlap = drop",
-                    d->name, what, pb_characters(b->text, 60), b->text, *second ? ", \"" : "",
-                    pb_characters(second, 60), second, *second ? "\"" : "", pb_split_name[split_of(d, a)],
-                    pb_split_name[split_of(d, b)], what);
+    return pb_error("%s: the %s \"%.*s\"%s%.*s%s is in both %s and %s; want every %s in one split%s", d->name, what,
+                    pb_characters(b->text, 60), b->text, *second ? ", \"" : "", pb_characters(second, 60), second,
+                    *second ? "\"" : "", pb_split_name[split_of(d, a)], pb_split_name[split_of(d, b)], what,
+                    d->may_drop ? ", or overlap = drop" : "");
 }
 
 static int check_overlap(const pb_data *d, const pb_example **all, int n)

@@ -71,6 +71,7 @@ typedef struct pb_data {
     pb_digest digest; /* of the texts and answers of all splits                                */
     /* [classes] weights of the classes in the loss; NULL: all 1 */
     double *class_weight;
+    bool may_drop;                        /* the kind of task has the setting `overlap`                          */
     bool balanced;                        /* They follow from the training examples (pb_data_weigh).             */
     double label_smoothing;               /* 0: none; the share of a target that is spread over all classes      */
     int positive;                         /* the class that the metric f1 is about; -1: none                       */

@@ -133,7 +133,8 @@ references = ref
 END
 ok 'texts from texts' run 1 data pairs
 ok 'the counts' shows 'examples 2 1 1' 'reference answers 3 1 1' 'text in another split 1 50.0 % 0 0.0 % 1 100.0 %'
-ok 'nothing is said of a setting that it does not have' test "$(grep -c 'overlap = drop' out)" = 0
+ok 'nothing is said of a setting that it does not have' test "$(cat out err | grep -c 'overlap = drop')" = 0
+ok 'the error says what would be right' says 'is in both train and test; want every text in one split'
 ok 'the lengths of answers' shows 'words of a reference answer train validation test' 'shortest 3 3 4' 'longest 4 3 4'
 ok 'both answers' shows '> it is a b' '> a b it is'
 ok 'with a decoder' run 1 data pairs --model models/decoder
