@@ -125,14 +125,17 @@ char *pb_method_spec_normalize(const char *text)
     char *out = pb_alloc(strlen(text) + 1);
     size_t length = 0;
     bool items = false, value = false; /* whether the part's ':' and the item's '=' were seen */
+    const char *end = text + pb_part_length(text);
     for (; *text; text++) {
-        bool separator = *text == '+' || (*text == ':' && !items) || (*text == ',' && items) ||
+        bool separator = text == end || (*text == ':' && !items) || (*text == ',' && items) ||
                          (*text == '=' && items && !value);
         while (separator && length && strchr(" \t", out[length - 1]))
             length--;
         out[length++] = *text;
         if (!separator)
             continue;
+        if (text == end)
+            end += 1 + pb_part_length(end + 1);
         text += strspn(text + 1, " \t");
         items = out[length - 1] != '+' && (items || out[length - 1] == ':');
         value = out[length - 1] == '=';
@@ -206,12 +209,15 @@ char *pb_method_spec_resolve(const char *text)
 int pb_method_spec_parse(pb_method_spec *out, const char *text)
 {
     *out = (pb_method_spec){.texts = pb_strdup(text)};
-    char *rest = out->texts, *part;
-    while ((part = strsep(&rest, "+")))
+    for (char *part = out->texts, *next; part; part = next) {
+        char *end = part + pb_part_length(part);
+        next = *end ? end + 1 : NULL;
+        *end = 0;
         if (parse_part(out, part)) {
             pb_method_spec_free(out);
             return -1;
         }
+    }
     out->label = pb_method_spec_normalize(text);
     out->resolved = resolve(out);
     return 0;

@@ -1,6 +1,7 @@
 /* preset: see preset.h. */
 #include "model/preset.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,6 +77,28 @@ static int set(const pb_preset *p, pb_preset_part *part, pb_written setting)
     return 0;
 }
 
+/* Returns whether the '+' at `at` is the sign of an exponent: KEY=1e+06. */
+static bool is_exponent_sign(const char *spec, size_t at)
+{
+    size_t from = at - 1;
+    if (!at || !strchr("eE", spec[from]) || !isdigit((unsigned char)spec[at + 1]))
+        return false;
+    while (from && strchr("0123456789.-", spec[from - 1]))
+        from--;
+    bool digits = from + 1 < at;
+    while (from && strchr(" \t", spec[from - 1]))
+        from--;
+    return digits && from && spec[from - 1] == '=';
+}
+
+size_t pb_part_length(const char *spec)
+{
+    size_t n = strcspn(spec, "+");
+    while (spec[n] && is_exponent_sign(spec, n))
+        n += 1 + strcspn(spec + n + 1, "+");
+    return n;
+}
+
 /* Splits "KEY=VALUE,KEY=VALUE" in place.  A later setting replaces an earlier one. */
 static int split_settings(const pb_preset *p, char *text, pb_preset_part *part)
 {
@@ -93,7 +116,7 @@ static int split_settings(const pb_preset *p, char *text, pb_preset_part *part)
 
 static int expand_settings(const pb_preset *p, const pb_method *m, pb_preset_part *out)
 {
-    if (strchr(p->spec, '+'))
+    if (p->spec[pb_part_length(p->spec)])
         return pb_error("preset '%s': a composition, '%s'; want settings of its method: KEY=VALUE,KEY=VALUE", p->name,
                         p->spec);
     *out = (pb_preset_part){.method = m, .text = pb_strdup(p->spec)};
@@ -134,7 +157,7 @@ static int expand_composition(const pb_preset *p, pb_preset_part *out)
     const char *rest = p->spec;
     int parts = 0;
     do {
-        size_t n = strcspn(rest, "+");
+        size_t n = pb_part_length(rest);
         int rc = parts == PB_MAX_PARTS ? pb_error("preset '%s': more than %d methods", p->name, PB_MAX_PARTS)
                                        : expand_part(p, rest, n, &out[parts++]) || check_part(p, out, parts - 1);
         if (rc) {

@@ -20,6 +20,10 @@ const char *pb_nearest_method(const char *word, const char *const *also);
  * lists of an experiment's file and in the name of a tensor. */
 bool pb_is_method_name(const char *name);
 
+/* Returns the length of the first part of a spec, up to the '+' behind it; that of a number such as 1e+06, as messages
+ * print it, is inside the part. */
+size_t pb_part_length(const char *spec);
+
 enum { PB_MAX_PARTS = 8, PB_MAX_PART_SETTINGS = 32 };
 
 /* A setting as it is written, unchecked. */

@@ -39,6 +39,13 @@ ok 'in a composition' is "$(setting $two method.prefix.length)" 2
 ok 'not in other rows' is "$(setting lora method.lora.rank)" 2
 ok 'the label is what was written' is "$(setting $one row)" "$one"
 
+for number in 1e+06 2.5E+0 1e-06; do
+	ok "the number $number" run 0 plan toy.ini --set experiment.methods="lora: alpha = $number + prefix:length=2"
+	ok 'is in one part' prints "^lora:alpha=${number/+/\\+}\\+prefix:length=2 "
+done
+ok 'what only looks like a number' run 2 plan toy.ini --set experiment.methods='lora:targets=attn.1e+06'
+ok 'ends a part' says "no method '06'"
+
 id=$(sqlite3 a.db "SELECT run FROM value v JOIN run r ON r.id = v.run WHERE r.row = '$two' AND v.split = 'test' LIMIT 1")
 ok 'reproduce' run 0 reproduce "$id" --db a.db --quiet
 ok 'the same predictions' prints '^test: ([0-9]+) of \1 predictions identical'
