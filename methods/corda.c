@@ -12,7 +12,7 @@ PB_SETTINGS(LOW_RANK_OF("8", "8", "attn.q attn.v attn.qkv"),
 static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     pb_low_rank u = pb_low_rank_at(pb_conf(b), site);
-    if (pb_rank_fits(b, site, u.rank) || pb_scale_fits(b, site, u.scale))
+    if (pb_rank_fits(b, site, u.rank))
         return NULL;
     return pb_low_rank_add_change(b, site, x, u);
 }

@@ -17,7 +17,7 @@ static pb_node *linear(pb_build *b, const pb_site *site, pb_node *x)
 {
     const conf *c = pb_conf(b);
     pb_low_rank u = pb_low_rank_at(c, site);
-    if (pb_rank_fits(b, site, u.rank) || pb_scale_fits(b, site, u.scale))
+    if (pb_rank_fits(b, site, u.rank))
         return NULL;
     if (c->start != MINOR_LEFT)
         return pb_low_rank_add_change(b, site, x, u);

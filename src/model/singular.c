@@ -74,22 +74,12 @@ void pb_singular_factors(pb_build *b, double left, double right)
     }
 }
 
-static const char *name_of(const pb_build *b)
-{
-    return b->model->part[b->part].method->name;
-}
-
 int pb_rank_fits(pb_build *b, const pb_site *site, int rank)
 {
     int most = site->in < site->out ? site->in : site->out;
     return rank <= most ? 0
-                        : pb_error("%s: rank: want at most %d, the smaller side of %s [%d,%d], got %d", name_of(b),
-                                   most, site->role, site->out, site->in, rank);
-}
-
-int pb_scale_fits(pb_build *b, const pb_site *site, double scale)
-{
-    return scale > 0 ? 0 : pb_error("%s: alpha: want more than 0 at %s", name_of(b), site->role);
+                        : pb_error("%s: rank: want at most %d, the smaller side of %s [%d,%d], got %d",
+                                   b->model->part[b->part].method->name, most, site->role, site->out, site->in, rank);
 }
 
 void pb_singular_fixed(pb_build *b, const pb_site *site, int rank, pb_node **A, pb_node **B)

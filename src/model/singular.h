@@ -41,7 +41,4 @@ pb_real *pb_weight_values(const pb_site *site);
  * names the running method. */
 int pb_rank_fits(pb_build *b, const pb_site *site, int rank);
 
-/* The same if the scale alpha / r is more than 0, by whose root a start is divided. */
-int pb_scale_fits(pb_build *b, const pb_site *site, double scale);
-
 #endif
