@@ -342,9 +342,9 @@ static void print_mixed(const pb_report *r, FILE *out)
     const pb_experiment *e = r->experiment;
     bool mixed = false;
     for (int i = 0; i < e->rows; i++)
-        mixed = mixed || e->row[i].other_code;
+        mixed = mixed || (e->row[i].other_code && pb_report_others(r, i));
     if (mixed)
-        fprintf(out, "†: " PB_OTHERS_ARE " than the other rows\n");
+        fprintf(out, "†: " PB_OTHERS_ARE " than the newest row\n");
 }
 
 static void print_notes(const pb_report *r, bool times, FILE *out)

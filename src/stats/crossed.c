@@ -320,11 +320,13 @@ static lines lay_out(int n, const pb_crossed *row)
     size_t width = width_of(&l), stats = (size_t)row->stats;
     l.x = pb_alloc((size_t)row->seeds * (size_t)row->examples * width * sizeof *l.x + 1);
     l.sums = pb_alloc(width * sizeof *l.sums + 1);
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
+        PB_CHECK(row[i].seeds == row->seeds && row[i].examples == row->examples && row[i].stats == row->stats);
         for (int s = 0; s < row->seeds; s++)
             for (int e = 0; e < row->examples; e++)
                 memcpy(l.x + ((size_t)s * (size_t)row->examples + (size_t)e) * width + (size_t)i * stats,
                        stats_of(&row[i], s, e), stats * sizeof *l.x);
+    }
     return l;
 }
 

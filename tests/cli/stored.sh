@@ -97,7 +97,7 @@ sqlite3 mixed.db "DROP TRIGGER provenance_update; UPDATE provenance SET value = 
 ok 'rows of two versions' run 0 table mixed.db
 ok 'the older one is marked' prints '^head † '
 ok 'it alone' test "$(grep -c ' † ' out)" = 1
-ok 'a note says why' prints '^†: made by another version of the code than the other rows$'
+ok 'a note says why' prints '^†: made by another version of the code than the newest row$'
 ok 'as Markdown' run 0 table mixed.db --format markdown
 ok 'marked too' prints '^†: made by another version of the code$'
 ok 'as JSON' run 0 table mixed.db --json

@@ -1,5 +1,5 @@
 /* Intervals against SciPy 1.17: stats.t.ppf, stats.t.cdf, stats.t.interval, stats.binom.ppf. */
-#include "test.h"
+#include "child.h"
 
 #include <stdlib.h>
 
@@ -389,6 +389,22 @@ TEST(both_rows_of_a_sample_have_its_draws)
             nearest = fmin(nearest, fabs(value[i] - (k ? v.high : v.low)));
         CHECK(nearest < 1e-12);
     }
+}
+
+static void pair_of_other_shapes(void)
+{
+    static const double x[4] = {0};
+    const pb_crossed a = {.seeds = 1, .examples = 2, .stats = 1, .x = x},
+                     b = {.seeds = 1, .examples = 2, .stats = 2, .x = x};
+    pb_stats_bootstrap(&a, &b, 1, 0);
+}
+
+TEST(rows_of_a_sample_have_one_shape)
+{
+    char *said;
+    int status = status_of(pair_of_other_shapes, &said);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && strstr(said, "broken invariant"));
+    free(said);
 }
 
 TEST(a_pair_is_closer_than_its_rows)
