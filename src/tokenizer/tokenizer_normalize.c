@@ -145,17 +145,31 @@ static void nmt_normalize(const pb_text *in, pb_text *out)
     }
 }
 
-/* Applies one of Unicode's normalization forms. */
-static void transform(const pb_component *s, const pb_text *in, pb_text *out)
+/* Adds one of Unicode's normalization forms of a text; the text itself if it is not UTF-8. */
+static void add_form(int form, const char *text, size_t size, pb_text *out)
 {
     uint8_t *result = NULL;
-    utf8proc_ssize_t n = utf8proc_map((const uint8_t *)in->data, (utf8proc_ssize_t)in->length, &result,
-                                      (utf8proc_option_t)(s->start | UTF8PROC_STABLE));
+    utf8proc_ssize_t n = utf8proc_map((const uint8_t *)text, (utf8proc_ssize_t)size, &result,
+                                      (utf8proc_option_t)(form | UTF8PROC_STABLE));
     if (n >= 0)
         pb_text_bytes(out, result, (size_t)n);
     else
-        pb_text_bytes(out, in->data, in->length);
+        pb_text_bytes(out, text, size);
     free(result);
+}
+
+/* Applies one of Unicode's normalization forms.  U+11A7, one before the first final consonant of Hangul, composes with
+ * nothing, but utf8proc 2.8 drops it after a syllable; what is before it and after it is therefore normalized apart. */
+static void transform(const pb_component *s, const pb_text *in, pb_text *out)
+{
+    static const char before_finals[] = "\xe1\x86\xa7";
+    const char *at = in->data, *end = in->data + in->length, *next;
+    size_t n = strlen(before_finals);
+    for (; at < end && (next = memmem(at, (size_t)(end - at), before_finals, n)); at = next + n) {
+        add_form(s->start, at, (size_t)(next - at), out);
+        pb_text_bytes(out, before_finals, n);
+    }
+    add_form(s->start, at, (size_t)(end - at), out);
 }
 
 /* U+0130 is the only character whose lower case consists of two characters. */
