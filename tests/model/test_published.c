@@ -21,6 +21,7 @@ static const pb_network_shape bert_large =
 static const pb_network_shape gpt2_large = SHAPE(36, 1280, 20);
 static const pb_network_shape t5_prompted = SHAPE(2, 1024, 16); /* T5-large, of which a prompt reads the width only */
 static const pb_network_shape t5_base_prompted = SHAPE(2, 768, 12);
+static const pb_network_shape gpt3 = SHAPE(96, 12288, 96);
 static const pb_network_shape llama_7b = SHAPE(32, 4096, 32); /* its MLP is narrower, which no row depends on */
 
 typedef struct count {
@@ -32,6 +33,10 @@ typedef struct count {
 } count;
 
 static const count published[] = {
+    {"lora:rank=8", &bert_base, 294912, 0.3e6, 1e5, "LoRA, arXiv:2106.09685: RoBERTa-base"},
+    {"lora:rank=8", &bert_large, 786432, 0.8e6, 1e5, "the same: RoBERTa-large"},
+    {"lora:rank=1", &gpt3, 4718592, 4.7e6, 1e5, "the same: GPT-3"},
+    {"lora:rank=8", &gpt3, 37748736, 37.7e6, 1e5, "the same: GPT-3"},
     {"fourierft", &bert_base, 24000, 0.024e6, 1e3, "FourierFT, arXiv:2405.03003: RoBERTa-base"},
     {"c3a", &bert_base, 18432, 0.018e6, 1e3, "C3A, arXiv:2407.19342: RoBERTa-base, b = 768"},
     {"c3a:parts=6", &bert_base, 110592, 0, 0, "the same, b = 128: 24 * 768 * 768 / 128, as its formula gives"},
