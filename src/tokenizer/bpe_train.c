@@ -107,12 +107,13 @@ static void add_merges(pb_text *j, const pb_interner *tokens, const pb_bpe_merge
     pb_text_free(&written);
 }
 
-static pb_text make_json(const pb_bpe_trainer *t, const pb_interner *tokens, const pb_bpe_merges *merges)
+/* The first `added` special tokens are found in a text as a whole. */
+static pb_text make_json(const pb_bpe_trainer *t, int added, const pb_interner *tokens, const pb_bpe_merges *merges)
 {
     pb_text j = {0};
     pb_text_add(&j,
                 "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n  \"added_tokens\": [\n");
-    for (int i = 0; i < t->specials; i++)
+    for (int i = 0; i < added; i++)
         add_special(&j, t, i);
     pb_text_add(&j, "  ],\n");
     add_pipeline(&j, t->kind->pipeline);
@@ -145,7 +146,8 @@ pb_bpe_trainer *pb_bpe_trainer_new(pb_bpe_kind kind)
     while (t->kind->special[t->specials])
         t->specials++;
     pb_interner tokens = make_bytes();
-    pb_text json = make_json(t, &tokens, &(pb_bpe_merges){0});
+    /* No added tokens: what reads as "[CLS]" is learned from like other words, as the library does. */
+    pb_text json = make_json(t, 0, &tokens, &(pb_bpe_merges){0});
     t->pipeline = pb_tokenizer_open_text("tokenizer.json", json.data);
     PB_CHECK(t->pipeline);
     pb_text_free(&json);
@@ -156,8 +158,7 @@ pb_bpe_trainer *pb_bpe_trainer_new(pb_bpe_kind kind)
 static void count_word(void *ctx, const char *text, size_t size, int added)
 {
     pb_bpe_trainer *t = ctx;
-    if (added >= 0) /* is never split further */
-        return;
+    PB_CHECK(added < 0);
     size_t known = (size_t)t->words.count;
     int i = pb_interner_add(&t->words, text, size);
     pb_grow(&t->times, (size_t)i, &t->capacity, sizeof *t->times);
@@ -177,7 +178,7 @@ int pb_bpe_trainer_write(pb_bpe_trainer *t, int vocabulary, const char *path)
     pb_interner tokens = make_bytes();
     pb_bpe_merges merges = {0};
     pb_bpe_learn(&t->words, t->times, vocabulary - t->specials, &tokens, &merges);
-    pb_text json = make_json(t, &tokens, &merges);
+    pb_text json = make_json(t, t->specials, &tokens, &merges);
     int rc = pb_write_file(path, json.data, json.length);
     int count = t->specials + tokens.count;
     pb_text_free(&json);

@@ -34,6 +34,7 @@ VOCAB = 420 if "--goldens" in sys.argv else 1500
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FORMS = {"NFC": normalizers.NFC(), "NFD": normalizers.NFD(), "NFKC": normalizers.NFKC(), "NFKD": normalizers.NFKD()}
 HANGUL = "\uaccc\u11a7 \u1102\u116a\u11a7\u112c a\u11a7\u0301"  # U+11A7 composes with nothing
+NAMED = "[CLS] and <|endoftext|> in a text, where [MASK] is a word to learn from"
 OWN = ("words", "text")  # the kinds of src/tokenizer/bpe_train.h
 
 
@@ -253,7 +254,7 @@ def goldens(a):
     for name, (tokenizer, trainer) in recipes().items():
         if a.goldens and name not in a.goldens:
             continue
-        lines = real[:100] + some if name in OWN else real[:3] + some + [HANGUL]
+        lines = real[:100] + some + [NAMED] if name in OWN else real[:3] + some + [HANGUL]
         tokenizer.train_from_iterator(lines if name in OWN else real[:3000], trainer)
         if name not in OWN:
             finish(name, tokenizer)
