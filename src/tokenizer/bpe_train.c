@@ -107,13 +107,13 @@ static void add_merges(pb_text *j, const pb_interner *tokens, const pb_bpe_merge
     pb_text_free(&written);
 }
 
-/* The first `added` special tokens are found in a text as a whole. */
-static pb_text make_json(const pb_bpe_trainer *t, int added, const pb_interner *tokens, const pb_bpe_merges *merges)
+/* If `added`, the special tokens are found in a text as a whole. */
+static pb_text make_json(const pb_bpe_trainer *t, bool added, const pb_interner *tokens, const pb_bpe_merges *merges)
 {
     pb_text j = {0};
     pb_text_add(&j,
                 "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n  \"added_tokens\": [\n");
-    for (int i = 0; i < added; i++)
+    for (int i = 0; added && i < t->specials; i++)
         add_special(&j, t, i);
     pb_text_add(&j, "  ],\n");
     add_pipeline(&j, t->kind->pipeline);
@@ -147,7 +147,7 @@ pb_bpe_trainer *pb_bpe_trainer_new(pb_bpe_kind kind)
         t->specials++;
     pb_interner tokens = make_bytes();
     /* No added tokens: what reads as "[CLS]" is learned from like other words, as the library does. */
-    pb_text json = make_json(t, 0, &tokens, &(pb_bpe_merges){0});
+    pb_text json = make_json(t, false, &tokens, &(pb_bpe_merges){0});
     t->pipeline = pb_tokenizer_open_text("tokenizer.json", json.data);
     PB_CHECK(t->pipeline);
     pb_text_free(&json);
@@ -178,7 +178,7 @@ int pb_bpe_trainer_write(pb_bpe_trainer *t, int vocabulary, const char *path)
     pb_interner tokens = make_bytes();
     pb_bpe_merges merges = {0};
     pb_bpe_learn(&t->words, t->times, vocabulary - t->specials, &tokens, &merges);
-    pb_text json = make_json(t, t->specials, &tokens, &merges);
+    pb_text json = make_json(t, true, &tokens, &merges);
     int rc = pb_write_file(path, json.data, json.length);
     int count = t->specials + tokens.count;
     pb_text_free(&json);
